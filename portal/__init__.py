@@ -1,0 +1,1 @@
+"""Piquet: sharing of charging station groups, and delivery of their consumption to billing systems."""

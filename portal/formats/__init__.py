@@ -1,0 +1,1 @@
+"""File formats: rows in, bytes out. Nothing here knows a database, a request or a server."""

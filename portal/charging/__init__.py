@@ -1,0 +1,1 @@
+"""Charging sessions, their quarter-hour energy, and their import from files."""

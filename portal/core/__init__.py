@@ -1,0 +1,1 @@
+"""What every domain stands on: settings, database, decisions, web shell, background, audit, vault, mail, files."""

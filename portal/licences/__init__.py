@@ -1,0 +1,1 @@
+"""Licences: functions unlocked for an account, by the platform's operator only."""

@@ -1,0 +1,1 @@
+"""Sharing: giving, seeing and revoking grants on station groups."""

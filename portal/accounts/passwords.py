@@ -1,0 +1,36 @@
+"""Passwords: argon2id, and a comparison that takes the same time whether or not there is an account."""
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from portal.core.errors import RuleBroken
+
+SHORTEST = 10
+LONGEST = 200
+hasher = PasswordHasher()
+_NOBODY = hasher.hash("a password that belongs to nobody")
+
+
+def check_strength(password: str, field: str = "password") -> None:
+    """RuleBroken unless the password is 10 to 200 characters and not one character over and over."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise RuleBroken(field, "Choose a password of 10 to 200 characters.")
+    if len(set(password)) < 4:
+        raise RuleBroken(field, "Choose a password with more different characters.")
+
+
+def hashed(password: str) -> str:
+    return hasher.hash(password)
+
+
+def verify(stored: str | None, password: str) -> bool:
+    """Whether the password fits the stored hash; as slow without a hash as with one."""
+    try:
+        return hasher.verify(stored or _NOBODY, password) and stored is not None
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def outdated(stored: str) -> bool:
+    """Whether the hash was made with weaker parameters than today's."""
+    return hasher.check_needs_rehash(stored)

@@ -1,0 +1,49 @@
+"""The application, put together."""
+
+import os
+from pathlib import Path
+
+from flask import Flask
+from flask_migrate import Migrate
+
+from portal.core import background, config, display, health, navigation, web
+from portal.core.db import db
+from portal.core.vault import Vault
+
+ROOT = Path(__file__).parents[1]
+
+
+def create_app(settings: config.Settings | None = None) -> Flask:
+    """The Flask application with these settings, or with those of the environment (SettingsError when wrong)."""
+    settings = settings or config.from_environment(os.environ)
+    app = Flask(__name__, root_path=str(ROOT), template_folder="templates", static_folder="static")
+    app.extensions["settings"] = settings
+    app.extensions["vault"] = Vault(settings.vault_keys)
+    background.connect(settings.redis_url)
+    web.create(app, settings)
+    display.create(app)
+    navigation.create(app, settings)
+    Migrate(app, db, directory=str(ROOT / "portal" / "migrations"), compare_type=True)
+    _register(app)
+    return app
+
+
+def _register(app: Flask) -> None:
+    """Every domain's pages, and the operator's commands."""
+    from portal import cli
+    from portal.accounts import views as accounts
+    from portal.charging import views as charging
+    from portal.dashboard import views as dashboard
+    from portal.delivery import views as delivery
+    from portal.exports import views as exports
+    from portal.licences import views as licences
+    from portal.sharing import views as sharing
+    from portal.stations import views as stations
+
+    for domain in (dashboard, accounts, licences, stations, sharing, charging, delivery, exports):
+        for blueprint in domain.blueprints:
+            app.register_blueprint(blueprint)
+    cli.create(app)
+
+
+__all__ = ["create_app", "health"]

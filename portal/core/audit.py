@@ -1,0 +1,39 @@
+"""The audit log: who did what to what, kept with the change it tells of, in one transaction."""
+
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from portal.core import clock
+from portal.core.db import Base
+
+
+class AuditEntry(Base):
+    """One event. `owner_id` is the account whose property it concerns and that may read it."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = (sa.Index("ix_audit_entry_owner_id_at", "owner_id", "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
+    actor_id: Mapped[int | None]  # no foreign key: the entry outlives the account
+    owner_id: Mapped[int | None]
+    action: Mapped[str] = mapped_column(sa.String(60))
+    subject: Mapped[str] = mapped_column(sa.String(120))
+    detail: Mapped[dict[str, Any]]
+
+
+def record(
+    session: Session,
+    action: str,
+    subject: str,
+    *,
+    actor_id: int | None,
+    owner_id: int | None = None,
+    **detail: Any,
+) -> None:
+    """Write one entry in the caller's transaction. `subject` is a kind and an id ("station_group/7"); `detail` holds
+    JSON values, never a secret."""
+    session.add(AuditEntry(action=action, subject=subject, actor_id=actor_id, owner_id=owner_id, detail=detail))

@@ -1,0 +1,116 @@
+"""Who may do what to which station group.
+
+The view `standing` says what an account is to a station group (role, licence); Casbin says what that allows. Every
+question there is gets put to Casbin once, when this module is loaded: a check is then one indexed look-up and a
+dictionary hit, a list is one SQL query filtered by the (role, licence) pairs that allow the action. Nothing is cached
+beyond the policy itself, so a revoked grant is dead at the next statement in every process; nothing a user typed ever
+reaches Casbin.
+"""
+
+from collections.abc import Iterable, Sequence
+from itertools import product
+from pathlib import Path
+from typing import NamedTuple
+
+import casbin
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+POLICIES = Path(__file__).parents[2] / "policies"
+ROLES = ("owner", "administrate", "manage", "display")  # to a station group, strongest first
+PLATFORM_ROLES = ("account", "operator")
+LICENCES = ("active", "inactive")
+
+# The SQL of the view stands in the migrations; here are its columns.
+standing = sa.table(
+    "standing",
+    sa.column("account_id", sa.Integer),
+    sa.column("station_group_id", sa.Integer),
+    sa.column("role", sa.String),
+    sa.column("licence", sa.String),
+    sa.column("grant_id", sa.Integer),
+)
+
+
+class Standing(NamedTuple):
+    """What an account is to a station group."""
+
+    station_group_id: int
+    role: str
+    licence: str
+    grant_id: int | None  # the grant that confers the role; None: the account owns the group
+
+
+Question = tuple[str, str, str]  # role, licence, action
+
+
+def decide(policies: Path) -> tuple[frozenset[str], dict[Question, tuple[str, ...]]]:
+    """Every action the policy names, and for each allowed (role, licence, action) the policy line that allows it."""
+    enforcer = casbin.Enforcer(str(policies / "model.conf"), str(policies / "policy.csv"))
+    actions = frozenset(enforcer.get_all_actions())
+    allowed = {}
+    for question in product(ROLES + PLATFORM_ROLES, LICENCES, sorted(actions)):
+        yes, line = enforcer.enforce_ex(*question)
+        if yes:
+            allowed[question] = tuple(line)
+    return actions, allowed
+
+
+ACTIONS, ALLOWED = decide(POLICIES)
+
+
+def _pairs(action: str) -> list[tuple[str, str]]:
+    """The standings that allow the action. ValueError for an action that policy.csv does not name."""
+    if action not in ACTIONS:
+        raise ValueError(f"policy.csv names no action {action!r}")
+    return [(role, licence) for role in ROLES for licence in LICENCES if (role, licence, action) in ALLOWED]
+
+
+def _of(account_id: int) -> sa.Select[int, str, str, int | None]:
+    columns = (standing.c.station_group_id, standing.c.role, standing.c.licence, standing.c.grant_id)
+    return sa.select(*columns).where(standing.c.account_id == account_id)
+
+
+def standings(session: Session, account_id: int, station_group_ids: Iterable[int]) -> list[Standing]:
+    """What the account is to these station groups, strongest role first; several standings side by side are kept."""
+    ids = list(station_group_ids)
+    if not ids:
+        return []
+    rows = session.execute(_of(account_id).where(standing.c.station_group_id.in_(ids)))
+    return sorted((Standing(*row._tuple()) for row in rows), key=lambda s: (ROLES.index(s.role), s.licence))
+
+
+def why(
+    session: Session, account_id: int, station_group_id: int, action: str
+) -> list[tuple[Standing, tuple[str, ...]]]:
+    """Everything that lets the account do this: the standing and the policy line; empty when it may not."""
+    pairs = _pairs(action)
+    held = standings(session, account_id, [station_group_id])
+    return [(s, ALLOWED[s.role, s.licence, action]) for s in held if (s.role, s.licence) in pairs]
+
+
+def may(session: Session, account_id: int, action: str, station_group_ids: Sequence[int]) -> bool:
+    """Whether the account may do the action on at least one of these station groups."""
+    pairs = _pairs(action)
+    return any((s.role, s.licence) in pairs for s in standings(session, account_id, station_group_ids))
+
+
+def owner_may(action: str) -> bool:
+    """Whether an owner may do the action to what is his and in no station group at all."""
+    _pairs(action)
+    return ("owner", "inactive", action) in ALLOWED
+
+
+def platform_may(action: str, *, operator: bool) -> bool:
+    """Whether every account may do the action to what is its own, or the operator to the platform."""
+    _pairs(action)
+    return ("account", "inactive", action) in ALLOWED or (operator and ("operator", "inactive", action) in ALLOWED)
+
+
+def visible(account_id: int, action: str) -> sa.Select[int]:
+    """The ids of the station groups on which the account may do the action, to stand in an IN (...).
+
+    The one filter of every list, search, count, export, report, mail and page.
+    """
+    pairs = sa.tuple_(standing.c.role, standing.c.licence).in_(_pairs(action))
+    return sa.select(standing.c.station_group_id).where(standing.c.account_id == account_id, pairs)

@@ -1,0 +1,57 @@
+"""How figures and times are written for the reader: his language, his time zone."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from babel.numbers import format_currency as _currency
+from flask import Flask
+from flask_babel import format_date, format_datetime, format_decimal, get_locale
+
+
+def local_datetime(instant: datetime | None, form: str = "short") -> str:
+    """An aware instant in the reader's time zone; "–" for none."""
+    return format_datetime(instant, form) if instant else "–"
+
+
+def local_date(day: date | datetime | None, form: str = "medium") -> str:
+    """A day, or the local day of an instant; "–" for none."""
+    return format_date(day, form) if day else "–"
+
+
+def kwh(energy_wh: int | None, digits: int = 2) -> str:
+    """Energy in kWh with its unit, from Wh; "–" for none."""
+    if energy_wh is None:
+        return "–"
+    pattern = "#,##0." + "0" * digits if digits else "#,##0"
+    return f"{format_decimal(Decimal(energy_wh) / 1000, format=pattern)} kWh"
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else format_decimal(value)
+
+
+def rappen(amount: int | None, currency: str = "CHF") -> str:
+    """Money from Rappen."""
+    return "–" if amount is None else _currency(Decimal(amount) / 100, currency, locale=get_locale())
+
+
+def price(hundredths: int | None, currency: str = "CHF") -> str:
+    """A price from hundredths of a Rappen, with as many decimals as it needs (two to four)."""
+    if hundredths is None:
+        return "–"
+    return f"{currency} {format_decimal(Decimal(hundredths) / 10000, format='#,##0.00##')}"
+
+
+def kilowatts(power_w: int | None) -> str:
+    return "–" if power_w is None else f"{format_decimal(Decimal(power_w) / 1000, format='#,##0.###')} kW"
+
+
+def initials(name: str) -> str:
+    """One or two letters for the round badge beside a name or an address."""
+    words = name.partition("@")[0].replace(".", " ").replace("-", " ").split()
+    return "".join(word[0] for word in words[:2]).upper() or "?"
+
+
+def create(app: Flask) -> None:
+    for written in (local_datetime, local_date, kwh, number, rappen, price, kilowatts, initials):
+        app.add_template_filter(written)

@@ -1,0 +1,29 @@
+"""What can be wrong with a request or a rule, as types that every entry point understands."""
+
+from collections.abc import Mapping
+
+
+class NotThere(Exception):
+    """The row does not exist, or the actor may not know that it does: both answer 404, alike to the byte."""
+
+
+class NotAllowed(Exception):
+    """The actor may see the row but not do this to it: 403."""
+
+
+class RuleBroken(Exception):
+    """A rule of the domain refuses what was asked.
+
+    `field` names the form field at fault ("" for the whole form), `message` is the English sentence, a gettext
+    key whose placeholders `params` fills. Raised by operations before anything is written.
+    """
+
+    def __init__(self, field: str, message: str, **params: object) -> None:
+        super().__init__(message % params if params else message)
+        self.field = field
+        self.message = message
+        self.params: Mapping[str, object] = params
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the message is one plain sentence for the operator."""

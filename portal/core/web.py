@@ -1,0 +1,227 @@
+"""The web shell: guards, headers, language, errors. Denies by default: a view without a guard is refused."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Protocol, TypeVar
+from zoneinfo import ZoneInfo
+
+from flask import (
+    Blueprint,
+    Flask,
+    Response,
+    abort,
+    current_app,
+    redirect,
+    render_template,
+    request,
+    session,
+    url_for,
+)
+from flask_babel import Babel, gettext
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+from flask_login import LoginManager, current_user
+from flask_wtf import CSRFProtect
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from portal.core import authz
+from portal.core import db as database
+from portal.core.config import MAX_UPLOAD_BYTES, Settings
+from portal.core.db import db
+from portal.core.errors import NotAllowed, NotThere
+from portal.core.urls import inner_path
+
+LANGUAGES = {"en": "English", "de": "Deutsch"}
+THEMES = ("auto", "light", "dark")
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+READING = {"GET", "HEAD", "OPTIONS"}
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+bp = Blueprint("core", __name__)
+babel = Babel()
+csrf = CSRFProtect()
+login = LoginManager()
+limiter = Limiter(get_remote_address, default_limits=[], headers_enabled=True, in_memory_fallback_enabled=True)
+
+
+class Loader(Protocol):
+    """Loads a row for an action: raises NotThere where the account may not see it, NotAllowed where it may see it
+    but not do this."""
+
+    def __call__(self, session: Session, account_id: int, action: str, row_id: int, /) -> object: ...
+
+
+def guard(action: str, **loaders: Loader) -> Callable[[View], View]:
+    """Marks a view with the action it does and loads its rows through the gate.
+
+    Each loader named `station` replaces the URL's `station_id` by the row. Without loaders the action must be one
+    that every account may do to what is its own, or the operator to the platform. Anonymous visitors are sent to the
+    log-in page. ValueError at import for an action that policy.csv does not name.
+    """
+    if action not in authz.ACTIONS:
+        raise ValueError(f"policy.csv names no action {action!r}")
+
+    def mark(view: View) -> View:
+        @wraps(view)
+        def guarded(**arguments: Any) -> Any:
+            if not current_user.is_authenticated:
+                return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]  # Flask-Login sets it
+            if not loaders and not authz.platform_may(action, operator=current_user.is_operator):
+                raise NotThere
+            for name, load in loaders.items():
+                arguments[name] = load(db.session(), current_user.id, action, arguments.pop(f"{name}_id"))
+            return view(**arguments)
+
+        guarded.action = action  # type: ignore[attr-defined]  # read by the check that refuses unmarked views
+        return guarded  # type: ignore[return-value]  # the wrapper takes what the view takes
+
+    return mark
+
+
+def public(view: View) -> View:
+    """Marks a view that anybody may open."""
+    view.action = "public"  # type: ignore[attr-defined]  # read by the check that refuses unmarked views
+    return view
+
+
+def create(app: Flask, settings: Settings) -> None:
+    """Put the shell around the application: extensions, guards, headers, errors."""
+    app.config.update(
+        SECRET_KEY=settings.secret_key,
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=database.engine_options(settings.database_url),
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.public_url.startswith("https:"),
+        REMEMBER_COOKIE_SECURE=settings.public_url.startswith("https:"),
+        REMEMBER_COOKIE_HTTPONLY=True,
+        REMEMBER_COOKIE_SAMESITE="Lax",
+        WTF_CSRF_TIME_LIMIT=None,  # as long as the session: a form left open over lunch still saves
+        WTF_CSRF_SSL_STRICT=False,  # the proxy ends TLS; SameSite and the token do the work
+        MAX_CONTENT_LENGTH=MAX_UPLOAD_BYTES + (1 << 20),
+        RATELIMIT_STORAGE_URI=_limit_storage(settings.redis_url),
+        RATELIMIT_KEY_PREFIX="piquet",
+        BABEL_DEFAULT_TIMEZONE="Europe/Zurich",
+        BABEL_TRANSLATION_DIRECTORIES="portal/translations",
+    )
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    db.init_app(app)
+    with app.app_context():
+        database.prepare(db.engine)
+    csrf.init_app(app)
+    limiter.init_app(app)
+    login.init_app(app)
+    login.login_view = "accounts.log_in"
+    babel.init_app(app, locale_selector=language, timezone_selector=time_zone)
+    app.register_blueprint(bp)
+    app.before_request(_begin)
+    app.after_request(_headers)
+    app.register_error_handler(NotThere, lambda _error: _error_page(404))
+    app.register_error_handler(NotAllowed, lambda _error: _error_page(403))
+    app.register_error_handler(HTTPException, _http_error)
+
+
+def _limit_storage(redis_url: str) -> str:
+    return redis_url.replace("unix://", "redis+unix://", 1)
+
+
+def _begin() -> WerkzeugResponse | None:
+    """Refuse what is not marked; let GET requests read without SQLite's write lock."""
+    database.set_reading(request.method in READING)
+    endpoint = request.endpoint
+    if endpoint is None or endpoint == "static":
+        return None
+    if not hasattr(current_app.view_functions[endpoint], "action"):
+        abort(403)
+    return None
+
+
+def _headers(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", CONTENT_SECURITY_POLICY)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    return response
+
+
+def language() -> str:
+    """The reader's language: his account's, else his choice in this browser, else what the browser prefers."""
+    if current_user and current_user.is_authenticated:
+        return str(current_user.language)
+    chosen = session.get("language")
+    return chosen if chosen in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or "en"
+
+
+def time_zone() -> str:
+    """The reader's time zone."""
+    return str(current_user.time_zone) if current_user and current_user.is_authenticated else "Europe/Zurich"
+
+
+def zone() -> ZoneInfo:
+    return ZoneInfo(time_zone())
+
+
+def theme() -> str:
+    chosen = request.cookies.get("theme", "auto")
+    return chosen if chosen in THEMES else "auto"
+
+
+@bp.post("/theme")
+@public
+def set_theme() -> WerkzeugResponse:
+    chosen = request.form.get("theme")
+    if chosen not in THEMES:
+        abort(400)
+    response = redirect(inner_path(request.form.get("next"), url_for("dashboard.show")))
+    response.set_cookie("theme", chosen, max_age=31536000, samesite="Lax", httponly=True)
+    return response
+
+
+def _http_error(error: HTTPException) -> tuple[str, int]:
+    return _error_page(error.code or 500)
+
+
+def _error_page(code: int) -> tuple[str, int]:
+    """An error page that says what to do next. A row one may not see answers exactly like one that is not there."""
+    db.session.rollback()
+    titles = {
+        400: (
+            gettext("This request cannot be understood"),
+            gettext("Go back, reload the page and try again."),
+        ),
+        403: (
+            gettext("You may look, but not change this"),
+            gettext("Ask the owner of the station group for more rights."),
+        ),
+        404: (
+            gettext("There is nothing here"),
+            gettext("The address is wrong, or this is not yours to see."),
+        ),
+        405: (
+            gettext("This address takes no such request"),
+            gettext("Go back and use the buttons of the page."),
+        ),
+        413: (
+            gettext("This file is too large"),
+            gettext("Files up to 100 MB are accepted. Divide it and try again."),
+        ),
+        429: (gettext("Too many attempts"), gettext("Wait a minute, then try again.")),
+    }
+    server = (
+        gettext("Something went wrong here"),
+        gettext("It was recorded. Try again; nothing was saved by halves."),
+    )
+    title, text = titles.get(code, server if code >= 500 else titles[400])
+    return render_template("errors/error.html", code=code, title=title, text=text), code

@@ -1,0 +1,1 @@
+"""The overview: energy per day, station states, last sessions, exports."""

@@ -1,0 +1,156 @@
+"""Formatters, tasks, runs and attempts."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from portal.accounts.models import Account
+from portal.core import clock
+from portal.core.db import Base
+from portal.delivery.models import Destination
+from portal.stations.models import StationGroup
+
+
+class Format(StrEnum):
+    ESL_XML = "esl_xml"
+    CSV = "csv"
+
+
+class Scope(StrEnum):
+    CHARGING_POINTS = "charging_points"  # one meter per connector of the group
+    DRIVER = "driver"  # one virtual meter: the driver's consumption across the group
+
+
+class Trigger(StrEnum):
+    ALL_VALUES = "all_values"  # when every quarter hour of the period is there
+    HOURS_AFTER_END = "hours_after_end"  # whatever is missing
+
+
+class RunState(StrEnum):
+    WAITING = "waiting"  # data or licence incomplete; `reason` says what
+    DUE = "due"
+    WORKING = "working"
+    UPLOADED = "uploaded"  # the temporary file is on the server, complete; only the rename is left
+    DELIVERED = "delivered"
+    FAILED = "failed"  # given up after too many failures, or a failure that no retry mends
+
+
+class Formatter(Base):
+    """A format, the identifier that names a meter in it, and the format's own settings."""
+
+    __tablename__ = "formatter"
+    __table_args__ = (sa.UniqueConstraint("owner_id", "name"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))
+    name: Mapped[str] = mapped_column(sa.String(120))
+    format: Mapped[str] = mapped_column(sa.String(20))
+    identifier: Mapped[str] = mapped_column(sa.String(30))
+    obis: Mapped[str] = mapped_column(sa.String(30), default="1-1:1.9.0")
+    settings: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+
+
+class ExportTask(Base):
+    """One auto-export: whose consumption, of which station group, in which format, where to, how often, since when.
+
+    `user_id` is the account whose consumption it is: the owner of the group (charging points) or a driver.
+    """
+
+    __tablename__ = "export_task"
+    __table_args__ = (
+        sa.UniqueConstraint("owner_id", "name"),
+        sa.Index("ix_export_task_station_group_id", "station_group_id"),
+        sa.CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", "ends_after_start"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    owner_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))
+    name: Mapped[str] = mapped_column(sa.String(120))
+    scope: Mapped[str] = mapped_column(sa.String(20))
+    user_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))
+    station_group_id: Mapped[int] = mapped_column(sa.ForeignKey("station_group.id", ondelete="CASCADE"))
+    formatter_id: Mapped[int] = mapped_column(sa.ForeignKey("formatter.id"))
+    destination_id: Mapped[int] = mapped_column(sa.ForeignKey("destination.id"))
+    interval: Mapped[str] = mapped_column(sa.String(10))
+    trigger: Mapped[str] = mapped_column(sa.String(20), default=Trigger.ALL_VALUES.value)
+    hours_after_end: Mapped[int] = mapped_column(default=12)
+    starts_on: Mapped[date]
+    ends_on: Mapped[date | None]  # last day, included
+    time_zone: Mapped[str] = mapped_column(sa.String(60), default="Europe/Zurich")
+    paused_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    owner: Mapped[Account] = relationship(foreign_keys=owner_id)
+    user: Mapped[Account] = relationship(foreign_keys=user_id)
+    station_group: Mapped[StationGroup] = relationship()
+    formatter: Mapped[Formatter] = relationship()
+    destination: Mapped[Destination] = relationship()
+
+
+class ExportRun(Base):
+    """One period of one task and revision, from due to delivered. The row is the job and its own record.
+
+    `attempt` is the fencing token: every write of a worker names the attempt it claimed, so that a worker whose lease
+    was lost changes nothing.
+    """
+
+    __tablename__ = "export_run"
+    __table_args__ = (
+        sa.UniqueConstraint("task_id", "period_start", "revision"),
+        sa.Index("ix_export_run_state_not_before", "state", "not_before"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    task_id: Mapped[int] = mapped_column(sa.ForeignKey("export_task.id", ondelete="CASCADE"))
+    period_start: Mapped[date]  # first local day
+    period_end: Mapped[date]  # day after the last
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+    revision: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(sa.String(20), default=RunState.DUE.value)
+    reason: Mapped[dict[str, Any]] = mapped_column(
+        default=dict
+    )  # why it waits or failed: {"code": ..., names}
+    attempt: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime] = mapped_column(default=clock.now)
+    worker: Mapped[str | None] = mapped_column(sa.String(120))
+    lease_until: Mapped[datetime | None]
+    file_id: Mapped[int | None] = mapped_column(sa.ForeignKey("stored_file.id", ondelete="SET NULL"))
+    file_name: Mapped[str | None] = mapped_column(sa.String(200))
+    temporary_name: Mapped[str | None] = mapped_column(sa.String(255))
+    size: Mapped[int | None] = mapped_column(sa.BigInteger)
+    sha256: Mapped[str | None] = mapped_column(sa.String(64))
+    rows: Mapped[int | None]
+    energy_wh: Mapped[int | None] = mapped_column(sa.BigInteger)
+    quarters_measured: Mapped[int | None]
+    quarters_substitute: Mapped[int | None]
+    quarters_missing: Mapped[int | None]
+    started_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id"))  # none: by the schedule
+    unconfirmed: Mapped[bool] = mapped_column(
+        default=False
+    )  # delivered, but neither name was found afterwards
+    created_at: Mapped[datetime] = mapped_column(default=clock.now)
+    delivered_at: Mapped[datetime | None]
+    task: Mapped[ExportTask] = relationship()
+    attempts: Mapped[list["ExportAttempt"]] = relationship(order_by="ExportAttempt.id", passive_deletes=True)
+
+
+class ExportAttempt(Base):
+    """What happened in one step of a run: appended, never changed."""
+
+    __tablename__ = "export_attempt"
+    __table_args__ = (sa.Index("ix_export_attempt_run_id", "run_id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    run_id: Mapped[int] = mapped_column(sa.ForeignKey("export_run.id", ondelete="CASCADE"))
+    number: Mapped[int]
+    at: Mapped[datetime] = mapped_column(default=clock.now)
+    step: Mapped[str] = mapped_column(
+        sa.String(30)
+    )  # claimed, built, uploaded, delivered, or the step that failed
+    failed: Mapped[bool] = mapped_column(default=False)
+    message: Mapped[str] = mapped_column(sa.Text, default="")  # the server's words, or ours

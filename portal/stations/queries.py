@@ -1,0 +1,72 @@
+"""Stations, connectors and station groups, as the actor may see them. No row is loaded past this gate."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.core import authz
+from portal.core.errors import NotAllowed, NotThere
+from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
+
+
+def groups_of(session: Session, station_id: int) -> Sequence[int]:
+    """The ids of the station groups the station is in."""
+    column = StationGroupStation.station_group_id
+    return session.scalars(sa.select(column).where(StationGroupStation.station_id == station_id)).all()
+
+
+def may(session: Session, account_id: int, action: str, station: Station) -> bool:
+    """Whether the account may do the action to the station: as its owner, or by its strongest standing in one of the
+    station's groups."""
+    if station.owner_id == account_id:
+        return authz.owner_may(action)
+    return authz.may(session, account_id, action, groups_of(session, station.id))
+
+
+def station(session: Session, account_id: int, action: str, row_id: int) -> Station:
+    """The station, when the account may do the action; NotThere or NotAllowed else."""
+    row = session.get(Station, row_id)
+    if row is None or not may(session, account_id, "station:view", row):
+        raise NotThere
+    if not may(session, account_id, action, row):
+        raise NotAllowed
+    return row
+
+
+def connector(session: Session, account_id: int, action: str, row_id: int) -> Connector:
+    """The connector, by what the account is to its station; NotThere or NotAllowed else."""
+    row = session.get(Connector, row_id)
+    if row is None:
+        raise NotThere
+    station(session, account_id, action, row.station_id)
+    return row
+
+
+def station_group(session: Session, account_id: int, action: str, row_id: int) -> StationGroup:
+    """The station group, when the account may do the action; NotThere or NotAllowed else."""
+    row = session.get(StationGroup, row_id)
+    if row is None or not authz.may(session, account_id, "station_group:view", [row_id]):
+        raise NotThere
+    if not authz.may(session, account_id, action, [row_id]):
+        raise NotAllowed
+    return row
+
+
+def grant(session: Session, account_id: int, action: str, row_id: int) -> Grant:
+    """The grant, by what the account is to its station group; NotThere or NotAllowed else."""
+    row = session.get(Grant, row_id)
+    if row is None:
+        raise NotThere
+    station_group(session, account_id, action, row.station_group_id)
+    return row
+
+
+def visible_stations(account_id: int, action: str) -> sa.ColumnElement[bool]:
+    """The condition that a Station row is one on which the account may do the action: the filter of every list,
+    search, count and export of stations and of what hangs on them."""
+    member = StationGroupStation
+    shared = Station.id.in_(
+        sa.select(member.station_id).where(member.station_group_id.in_(authz.visible(account_id, action)))
+    )
+    return sa.or_(Station.owner_id == account_id, shared) if authz.owner_may(action) else shared

@@ -1,0 +1,157 @@
+"""The rows every format writes: meters, their energy per period, and quarter hours.
+
+Energy is integer Wh and instants are aware UTC. Writers take any iterable of MeterPeriod, read it once
+and in order, and keep none of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final, Literal
+
+from portal.formats.errors import FormatError, SettingsError
+
+Quality = Literal["W", "E", "F"]
+"""W measured, E substitute (spread over the session), F missing."""
+
+Identifier = Literal["device_location_id", "factory_no", "internal_no", "metering_code"]
+
+IDENTIFIERS: Final[tuple[Identifier, ...]] = (
+    "device_location_id",
+    "factory_no",
+    "internal_no",
+    "metering_code",
+)
+
+LABELS: Final[dict[str, str]] = {
+    "device_location_id": "DeviceLocationID",
+    "factory_no": "FactoryNo",
+    "internal_no": "InternalNo",
+    "metering_code": "Metering Code",
+}
+
+QUARTER_HOUR: Final = timedelta(minutes=15)
+
+CHUNK_SIZE: Final = 64 * 1024
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+# Periods repeat from meter to meter: 10,000 instants are more than a quarter of a year in quarter hours.
+REMEMBERED_INSTANTS: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A charging point, or the virtual meter of one driver. `name` is for people."""
+
+    device_location_id: str | None
+    factory_no: str | None
+    internal_no: str | None
+    metering_code: str | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarter:
+    """One quarter hour from `starts_at` (UTC), with its energy in Wh."""
+
+    starts_at: datetime
+    energy_wh: int
+    quality: Quality
+
+
+@dataclass(frozen=True, slots=True)
+class MeterPeriod:
+    """The energy of one meter from `starts_at` (inclusive) to `ends_at` (exclusive).
+
+    `measured`, `substitute` and `missing` count quarter hours; `quarters` holds all of them in order where
+    a format needs them; `register_wh` is the running virtual register at `ends_at`.
+    """
+
+    meter: Meter
+    starts_at: datetime
+    ends_at: datetime
+    energy_wh: int
+    measured: int
+    substitute: int
+    missing: int
+    quarters: Iterable[Quarter] | None = None
+    register_wh: int | None = None
+
+
+def identifier_of(meter: Meter, identifier: Identifier) -> str:
+    """The meter's identifier, unaltered. A missing or blank one, blanks around it and control characters
+    raise FormatError: a utility assigns energy by it, so it is never repaired here."""
+    value: str | None = getattr(meter, identifier)
+    label = LABELS[identifier]
+    if value is None or not value.strip():
+        raise FormatError(meter.name, f"has no {label}.")
+    if value != value.strip():
+        raise FormatError(meter.name, f"has blanks around its {label}.")
+    if CONTROL.search(value):
+        raise FormatError(meter.name, f"has a control character in its {label}.")
+    return value
+
+
+def check_identifier(field: str, identifier: str) -> None:
+    """SettingsError on `field` unless `identifier` is one of IDENTIFIERS."""
+    if identifier not in IDENTIFIERS:
+        raise SettingsError(field, f"Choose one of {', '.join(IDENTIFIERS)}.")
+
+
+def check_decimals(field: str, decimals: int) -> None:
+    """SettingsError on `field` unless kWh with that many decimals hold every Wh."""
+    if not 3 <= decimals <= 6:
+        raise SettingsError(field, "Choose 3 to 6 decimals: fewer would round the energy.")
+
+
+def check_obis(field: str, obis: str) -> None:
+    """SettingsError on `field` unless `obis` reads as A-B:C.D.E, with or without *F."""
+    if not re.fullmatch(r"\d{1,3}-\d{1,3}:\d{1,3}\.\d{1,3}\.\d{1,3}(\*\d{1,3})?", obis, re.ASCII):
+        raise SettingsError(field, "An OBIS code looks like 1-1:1.9.0.")
+
+
+def check_energy(row: MeterPeriod) -> None:
+    """FormatError when the row could not be billed: negative energy, or an end not after the start."""
+    if row.energy_wh < 0:
+        raise FormatError(row.meter.name, "has negative energy.")
+    if row.ends_at <= row.starts_at:
+        raise FormatError(row.meter.name, "has a period that ends before it starts.")
+
+
+def kwh(energy_wh: int, decimals: int = 4, mark: str = ".") -> str:
+    """Wh as kWh text by integer arithmetic; `decimals` is at least 3, so nothing is rounded."""
+    sign = "-" if energy_wh < 0 else ""
+    whole, rest = divmod(abs(energy_wh), 1000)
+    return f"{sign}{whole}{mark}{rest:03d}{'0' * (decimals - 3)}"
+
+
+def remembered(write: Callable[[datetime], str]) -> Callable[[datetime], str]:
+    """`write` for UTC instants only (anything else raises ValueError), each instant written once."""
+
+    @lru_cache(maxsize=REMEMBERED_INSTANTS)
+    def text(instant: datetime) -> str:
+        if instant.utcoffset() != timedelta(0):
+            raise ValueError(f"{instant!r} is not in UTC")
+        return write(instant.astimezone(UTC))
+
+    return text
+
+
+def chunks(lines: Iterable[str], encoding: str) -> Iterator[bytes]:
+    """The lines as bytes, in pieces of about 64 KB."""
+    held: list[str] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size >= CHUNK_SIZE:
+            yield "".join(held).encode(encoding)
+            held.clear()
+            size = 0
+    if held:
+        yield "".join(held).encode(encoding)

@@ -1,0 +1,176 @@
+"""ESLBillingData XML: register readings per meter and period, as IS-E and its relatives read them.
+
+Structure after files from the field: no namespace; Header, then Meter > TimePeriod > ValueRow. Times are
+local without offset, a period's end is exclusive (a month ends at 00:00 of the next month's first day).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from xml.sax.saxutils import escape
+from zoneinfo import ZoneInfo
+
+from portal.formats.errors import FormatError, SettingsError
+from portal.formats.rows import (
+    CONTROL,
+    IDENTIFIERS,
+    Identifier,
+    Meter,
+    MeterPeriod,
+    check_decimals,
+    check_energy,
+    check_identifier,
+    check_obis,
+    chunks,
+    identifier_of,
+    kwh,
+    remembered,
+)
+
+ATTRIBUTES: Final[dict[Identifier, str]] = {
+    "device_location_id": "deviceLocationID",
+    "factory_no": "factoryNo",
+    "internal_no": "internalNo",
+    "metering_code": "meteringCode",
+}
+
+ATTRIBUTE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
+
+# Production [2] Char of XML 1.0, the other way round.
+NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+QUOTED: Final = {'"': "&quot;"}
+
+
+@dataclass(frozen=True, slots=True)
+class EslSettings:
+    """How a formatter writes ESLBillingData; SettingsError on construction names the field at fault.
+
+    `identifier` must stand on every meter, `further_identifiers` are written where a meter has them;
+    attributes come in the order of IDENTIFIERS. `attributes` maps identifiers to attribute names. The
+    energy of the period stands under `obis`; with `register_obis` the running register stands above it.
+    """
+
+    identifier: Identifier = "device_location_id"
+    further_identifiers: tuple[Identifier, ...] = ()
+    attributes: dict[Identifier, str] = field(default_factory=lambda: dict(ATTRIBUTES))
+    obis: str = "1-1:1.9.0"
+    register_obis: str | None = None
+    system_from: str = "Piquet"
+    system_to: str = "IS-E"
+    zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Zurich"))
+    decimals: int = 4
+    status: str = "V"
+
+    def __post_init__(self) -> None:
+        for identifier in (self.identifier, *self.further_identifiers):
+            check_identifier("identifier", identifier)
+        check_decimals("decimals", self.decimals)
+        check_obis("obis", self.obis)
+        if self.register_obis is not None:
+            check_obis("register_obis", self.register_obis)
+        for name in ("system_from", "system_to", "status"):
+            _check_text(name, getattr(self, name))
+        _check_attributes(self.attributes)
+
+
+def _check_text(name: str, value: str) -> None:
+    if not value.strip():
+        raise SettingsError(name, "Enter a value.")
+    if NOT_XML.search(value) or CONTROL.search(value):
+        raise SettingsError(name, "Control characters cannot stand in the file.")
+
+
+def _check_attributes(attributes: dict[Identifier, str]) -> None:
+    if missing := [name for name in IDENTIFIERS if name not in attributes]:
+        raise SettingsError("attributes", f"Name an attribute for {', '.join(missing)}.")
+    for name in attributes.values():
+        if not ATTRIBUTE_NAME.fullmatch(name) or name.lower().startswith("xml"):
+            raise SettingsError("attributes", f"{name!r} cannot be the name of an attribute.")
+    if len(set(attributes.values())) < len(attributes):
+        raise SettingsError("attributes", "Each identifier needs an attribute name of its own.")
+
+
+def write(rows: Iterable[MeterPeriod], settings: EslSettings, created: datetime) -> Iterator[bytes]:
+    """The file, UTF-8, in pieces of about 64 KB; rows are read as the pieces are taken.
+
+    Consecutive rows of one meter become the TimePeriods of one Meter element and must follow each other
+    in time. Raises FormatError for no rows at all, a missing identifier, characters XML cannot hold,
+    negative energy, a missing register where one is written, and overlapping periods; ValueError for an
+    instant that is not UTC. `created` (UTC) goes to the header.
+    """
+    return chunks(_lines(rows, settings, created), "utf-8")
+
+
+def _lines(rows: Iterable[MeterPeriod], settings: EslSettings, created: datetime) -> Iterator[str]:
+    local = _local_times(settings.zone)
+    template = _period_template(settings)
+    head = _head(settings, local(created))
+    meter: Meter | None = None
+    ended_at: datetime | None = None
+    for row in rows:
+        check_energy(row)
+        if row.meter is meter or row.meter == meter:
+            if ended_at is not None and row.starts_at < ended_at:
+                raise FormatError(row.meter.name, "has periods that overlap or are not in order.")
+        else:
+            yield head if meter is None else "</Meter>\n"
+            yield _meter(row.meter, settings)
+            meter = row.meter
+        ended_at = row.ends_at
+        values = _values(row, settings)
+        yield template % (local(ended_at), *values)
+    if meter is None:
+        raise FormatError(None, "There is no meter to write: the file needs at least one.")
+    yield "</Meter>\n</ESLBillingData>\n"
+
+
+def _values(row: MeterPeriod, settings: EslSettings) -> tuple[str, ...]:
+    energy = kwh(row.energy_wh, settings.decimals)
+    if settings.register_obis is None:
+        return (energy,)
+    if row.register_wh is None or row.register_wh < 0:
+        raise FormatError(row.meter.name, "has no meter reading at the end of the period.")
+    return (kwh(row.register_wh, settings.decimals), energy)
+
+
+def _local_times(zone: ZoneInfo) -> Callable[[datetime], str]:
+    return remembered(lambda instant: instant.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S"))
+
+
+def _head(settings: EslSettings, created: str) -> str:
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        "<ESLBillingData>\n"
+        f'<Header version="1.0" created="{created}"'
+        f' swSystemNameFrom="{escape(settings.system_from, QUOTED)}"'
+        f' swSystemNameTo="{escape(settings.system_to, QUOTED)}"/>\n'
+    )
+
+
+def _meter(meter: Meter, settings: EslSettings) -> str:
+    chosen = {settings.identifier}
+    chosen.update(name for name in settings.further_identifiers if (getattr(meter, name) or "").strip())
+    attributes = "".join(
+        f' {settings.attributes[name]}="{_attribute(meter, name)}"' for name in IDENTIFIERS if name in chosen
+    )
+    return f"<Meter{attributes}>\n"
+
+
+def _attribute(meter: Meter, identifier: Identifier) -> str:
+    value = identifier_of(meter, identifier)
+    if NOT_XML.search(value):
+        raise FormatError(meter.name, "has a character in its identifier that XML cannot hold.")
+    return escape(value, QUOTED)
+
+
+def _period_template(settings: EslSettings) -> str:
+    """A TimePeriod with places for its end and one value per OBIS code, for `%`."""
+    status = escape(settings.status, QUOTED).replace("%", "%%")
+    codes = [code for code in (settings.register_obis, settings.obis) if code is not None]
+    values = "".join(f'<ValueRow obis="{code}" value="%s" status="{status}"/>\n' for code in codes)
+    return f'<TimePeriod end="%s">\n{values}</TimePeriod>\n'

@@ -1,0 +1,93 @@
+"""Names of export files, from a pattern with placeholders out of a closed list."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+from portal.formats.errors import FormatError, SettingsError
+
+ESL_PATTERN: Final = "EdmRegisterWertExport_{period_end}_{sender}_{created_time}.xml"
+"""The field's own pattern; its first date is the period's end, so that a backfill written within one second
+still gives each period a name of its own."""
+
+CSV_PATTERN: Final = "{task}_{period_start}_{period_last}_{created_time}.csv"
+
+FILE_NAME = re.compile(r"[A-Za-z0-9._=+@-]{1,200}")
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._=+@-]+")
+LITERAL = re.compile(r"[A-Za-z0-9._=+@-]*")
+
+LONGEST_TEXT: Final = 60
+
+SPELLED_OUT: Final = str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "æ": "ae", "ø": "oe"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FileNameParts:
+    """What placeholders stand for. `period_end` is exclusive; `created` is written as its own clock shows, so
+    give it in the task's time zone."""
+
+    task: str
+    sender: str
+    period_start: date
+    period_end: date
+    created: datetime
+    revision: int
+    run: int
+
+
+PLACEHOLDERS: Final[dict[str, Callable[[FileNameParts], str]]] = {
+    "task": lambda parts: reduced(parts.task),
+    "sender": lambda parts: reduced(parts.sender),
+    "period_start": lambda parts: f"{parts.period_start:%Y%m%d}",
+    "period_end": lambda parts: f"{parts.period_end:%Y%m%d}",
+    "period_last": lambda parts: f"{parts.period_end - timedelta(days=1):%Y%m%d}",
+    "created": lambda parts: f"{parts.created:%Y%m%d}",
+    "created_time": lambda parts: f"{parts.created:%Y%m%d%H%M%S}",
+    "revision": lambda parts: str(parts.revision),
+    "run": lambda parts: str(parts.run),
+}
+"""period_end is the first day after the period, period_last its last day; run is the export run's number."""
+
+
+def check_pattern(pattern: str) -> None:
+    """SettingsError on `pattern` for an unknown placeholder (the message lists the known ones), a character
+    that no file name may hold, or a first character that hides a file or reads as an option."""
+    known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
+    for name in PLACEHOLDER.findall(pattern):
+        if name not in PLACEHOLDERS:
+            raise SettingsError("pattern", f"{{{name}}} is not known. Known are {known}.")
+    if not pattern or pattern[0] in ".-":
+        raise SettingsError("pattern", "A file name begins with a letter, a digit or a placeholder.")
+    if not LITERAL.fullmatch(PLACEHOLDER.sub("", pattern)):
+        raise SettingsError("pattern", "Beside placeholders only A-Z a-z 0-9 . _ = + @ - may stand.")
+
+
+def file_name(pattern: str, parts: FileNameParts) -> str:
+    """The name, 1 to 200 of `A-Za-z0-9._=+@-`, not beginning with `.` or `-`; the same parts give the same
+    name. Raises SettingsError for a bad pattern and FormatError for a name that comes out too long."""
+    check_pattern(pattern)
+    name = PLACEHOLDER.sub(lambda found: PLACEHOLDERS[found[1]](parts), pattern)
+    if not FILE_NAME.fullmatch(name) or name[0] in ".-":
+        raise FormatError(None, f"{name[:80]!r} cannot be a file name: at most 200 of A-Za-z0-9._=+@-.")
+    return name
+
+
+def reduced(text: str) -> str:
+    """User text as part of a file name: umlauts spelled out, accents dropped, anything else not allowed
+    turned into one `-`, at most 60 characters. Text of which nothing is left becomes 12 characters of its
+    SHA-256, so that it still names something."""
+    spelled = unicodedata.normalize("NFC", text).translate(SPELLED_OUT)
+    plain = "".join(
+        char for char in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(char)
+    )
+    kept = NOT_IN_NAMES.sub("-", plain)[:LONGEST_TEXT].strip(".-")
+    return kept or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -1,0 +1,235 @@
+"""A logged-in SFTP session: files written aside, checked, and given their name by one rename."""
+
+import contextlib
+import re
+from collections.abc import Iterable, Iterator
+
+import paramiko
+from paramiko.sftp import (
+    CMD_EXTENDED,
+    CMD_INIT,
+    CMD_VERSION,
+    SFTPError,
+)
+
+from portal.transports import DeliveryError, NameTakenError, StepName, TemporaryGoneError
+from portal.transports.ssh import SftpTarget, mapped, time_limit
+
+_NAME = re.compile(r"[A-Za-z0-9._=+@-]{1,200}")
+_REQUEST = 32_768  # bytes; what draft-ietf-secsh-filexfer-02 obliges a server to take
+_EXTENSIONS = 64  # read of a server's list, at most; OpenSSH has 13
+_FSYNC = "fsync@openssh.com"
+
+
+def remote_directory(directory: str) -> str:
+    """The directory as it is sent: without empty parts and without a "/" at its end.
+
+    Raises a permanent DeliveryError for ".", "..", backslashes, control characters and what is not UTF-8.
+    """
+    parts = [part for part in directory.split("/") if part]
+    odd = "\\" in directory or not all(letter.isprintable() for letter in directory)
+    if odd or "." in parts or ".." in parts or len(directory) > 1000:
+        message = f"The directory {directory[:200]!r} may not hold '.', '..', '\\' or control characters."
+        raise DeliveryError("directory", message, permanent=True)
+    return ("/" if directory.startswith("/") else "") + "/".join(parts)
+
+
+def remote_path(directory: str, name: str) -> str:
+    """A file in a directory as it is sent. Raises a permanent DeliveryError for anything but a plain name."""
+    if not _NAME.fullmatch(name) or name in (".", ".."):
+        message = f"The file name {name[:200]!r} is not made of letters, digits and . _ = + @ - alone."
+        raise DeliveryError("directory", message, permanent=True)
+    folder = remote_directory(directory)
+    return f"{folder}{'' if folder in ('', '/') else '/'}{name}"
+
+
+class _Client(paramiko.SFTPClient):
+    """paramiko's client, which also keeps what the server says it can do.
+
+    It uses inner methods of paramiko: nothing public tells whether a server flushes files, and a flush that
+    failed must not be taken for one that is not offered.
+    """
+
+    extensions: frozenset[str]
+
+    def _send_version(self) -> int:
+        hello = paramiko.Message()
+        hello.add_int(3)
+        self._send_packet(CMD_INIT, hello)  # type: ignore[attr-defined]  # not in the stubs
+        kind, data = self._read_packet()  # type: ignore[attr-defined]  # not in the stubs
+        if kind != CMD_VERSION:
+            raise SFTPError("not an SFTP server")
+        answer = paramiko.Message(data)
+        version = answer.get_int()
+        pairs = [(answer.get_binary(), answer.get_binary()) for _ in range(_EXTENSIONS)]
+        self.extensions = frozenset(name.decode("utf-8", "replace") for name, _version in pairs)
+        return version
+
+    def fsync(self, file: paramiko.SFTPFile) -> None:
+        """Has the server write the file to its disk, where it offers that."""
+        if _FSYNC in self.extensions:
+            self._request(CMD_EXTENDED, _FSYNC, file.handle)  # type: ignore[attr-defined]  # not in the stubs
+
+
+def _write_pieces(file: paramiko.SFTPFile, data: bytes, *, last: bool = False) -> None:
+    """Sends data in the largest requests that every server takes, without waiting for the answers.
+
+    With `last` every answer of the file is collected and the first bad one raised: paramiko does this when a
+    write is not pipelined, but drops the answers still under way when a file is closed.
+    """
+    end = len(data) - last
+    for start in range(0, end, _REQUEST):
+        file.write(data[start : min(start + _REQUEST, end)])
+    if last:
+        file.set_pipelined(False)
+        file.write(data[-1:])
+
+
+class SftpSession:
+    """A logged-in connection, made by `sftp.connect`.
+
+    All names are plain file names in the target's directory. Every method raises DeliveryError; after one that is
+    not permanent the session is best thrown away.
+    """
+
+    def __init__(self, target: SftpTarget, transport: paramiko.Transport, client: _Client) -> None:
+        self._target = target
+        self._transport = transport
+        self._client = client
+
+    def upload(self, temporary_name: str, chunks: Iterable[bytes], size: int) -> None:
+        """Writes a file of `size` bytes under its temporary name, replacing an earlier half of it.
+
+        When it returns, the server has acknowledged every write, flushed to its disk if it offers that, and
+        states the right size. Takes one chunk at a time from `chunks`, so memory stays flat; what `chunks`
+        raises passes through. What was written before an error stays: the caller removes it.
+        """
+        path = self._path(temporary_name)
+        self._write(path, chunks)
+        found = self.size(temporary_name)
+        if found != size:
+            there = "is gone" if found is None else f"has {found} bytes"
+            raise DeliveryError("size", f"{temporary_name} {there} after writing; it should have {size}.")
+
+    def _write(self, path: str, chunks: Iterable[bytes]) -> None:
+        with self._during("write", missing="directory"):
+            file = self._client.open(path, "wb")
+            file.set_pipelined(True)
+        try:
+            held = b""
+            for chunk in chunks:
+                with self._during("write"):
+                    _write_pieces(file, held)
+                held = chunk or held
+            with self._during("write"):
+                _write_pieces(file, held, last=True)
+                self._client.fsync(file)
+        finally:
+            with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
+                file.close()
+
+    def publish(self, temporary_name: str, final_name: str, *, replace: bool = False) -> None:
+        """Gives the uploaded file its name, in one step of the server's.
+
+        Without `replace` an existing file is left alone and NameTakenError raised. With it the file is
+        replaced, never removed first; on a server that cannot do that, an existing file is left alone as
+        well. Raises TemporaryGoneError if there is no such temporary file (see there).
+        """
+        temporary, final = self._path(temporary_name), self._path(final_name)
+        with self._during("rename"):
+            try:
+                self._rename(temporary, final, final_name, replace)
+            except TimeoutError:
+                raise
+            except OSError:
+                self._explain(temporary_name, final_name, replace)
+                raise
+
+    def _rename(self, temporary: str, final: str, final_name: str, replace: bool) -> None:
+        if replace:
+            try:
+                return self._client.posix_rename(temporary, final)
+            except (FileNotFoundError, TimeoutError):
+                raise
+            except OSError:  # not offered, or not allowed: a plain rename does where no file is in the way
+                return self._client.rename(temporary, final)
+        if self._stat(final) is not None and self._stat(temporary) is not None:
+            raise NameTakenError(final_name)  # for the servers whose plain rename replaces
+        return self._client.rename(temporary, final)
+
+    def _explain(self, temporary_name: str, final_name: str, replace: bool) -> None:
+        """Raises the exact reason of a refused rename, if it can be found out."""
+        if self._stat(self._path(temporary_name)) is None:
+            self._check_directory()
+            raise TemporaryGoneError(temporary_name)
+        if self._stat(self._path(final_name)) is not None:
+            if replace:
+                message = f"{final_name} exists and the server does not let it be replaced."
+                raise DeliveryError("rename", message, permanent=True)
+            raise NameTakenError(final_name)
+
+    def size(self, name: str) -> int | None:
+        """The size in bytes of a file as the server states it, None if there is no such file."""
+        path = self._path(name)
+        with self._during("size"):
+            found = self._stat(path)
+        if found is None:
+            return None
+        if found.st_size is None:
+            raise DeliveryError("size", "The server does not state the size of files.", permanent=True)
+        return found.st_size
+
+    def remove(self, name: str) -> None:
+        """Removes a file; one that is not there is fine."""
+        path = self._path(name)
+        with self._during("delete"), contextlib.suppress(FileNotFoundError):
+            self._client.remove(path)
+
+    def check_directory(self) -> None:
+        """Raises a permanent DeliveryError of the step directory unless the target's directory stands."""
+        with self._during("directory"):
+            self._check_directory()
+
+    def _check_directory(self) -> None:
+        folder = remote_directory(self._target.directory) or "."
+        found = self._stat(folder)
+        if found is None or (found.st_mode is not None and found.st_mode & 0o170000 not in (0, 0o040000)):
+            raise self._no_directory()
+
+    def _no_directory(self) -> DeliveryError:
+        return DeliveryError(
+            "directory", f"There is no directory {self._target.directory!r} on the server.", permanent=True
+        )
+
+    def _stat(self, path: str) -> paramiko.SFTPAttributes | None:
+        try:
+            return self._client.stat(path)
+        except FileNotFoundError:
+            return None
+
+    def _path(self, name: str) -> str:
+        return remote_path(self._target.directory, name)
+
+    @contextlib.contextmanager
+    def _during(self, step: StepName, missing: StepName | None = None) -> Iterator[None]:
+        with mapped(step, self._transport):
+            try:
+                yield
+            except FileNotFoundError as error:
+                if missing:
+                    raise self._no_directory() from error
+                raise
+
+
+def open_session(target: SftpTarget, transport: paramiko.Transport) -> SftpSession:
+    """SFTP on a connection that is logged in."""
+    timeout = target.reach.timeout
+    with time_limit(transport, timeout, "login"), mapped("login", transport):
+        try:
+            channel = transport.open_session(timeout=timeout)
+            channel.settimeout(timeout)
+            channel.invoke_subsystem("sftp")
+            return SftpSession(target, transport, _Client(channel))
+        except paramiko.ChannelException as error:
+            message = f"The server lets {target.username} in but opens no SFTP session: {error.text}"
+            raise DeliveryError("login", message, permanent=True) from error

@@ -1,0 +1,126 @@
+"""SSH keys: made, read in every usual format, and shown as the lines and fingerprints that people compare."""
+
+import base64
+import binascii
+import hashlib
+import io
+from dataclasses import dataclass, field
+
+import paramiko
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+_LARGEST_KEY_FILE = 20_000  # characters; RSA with 16,384 bits takes 13,000
+_SMALLEST_RSA = 2048  # bits; NIST SP 800-131A
+_CURVES = ("secp256r1", "secp384r1", "secp521r1")  # RFC 5656
+_Loaded = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
+
+
+class BadKeyError(ValueError):
+    """This is not a private key that SSH servers take today; the text says what to do."""
+
+
+class PassphraseNeededError(BadKeyError):
+    """The key is encrypted and no passphrase was given."""
+
+
+class PassphraseWrongError(BadKeyError):
+    """The key is encrypted with another passphrase."""
+
+
+@dataclass(frozen=True)
+class KeyPair:
+    """`private` is an unencrypted OpenSSH PEM, `public` one line for an authorized_keys file."""
+
+    private: str = field(repr=False)
+    public: str
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """What a server shows of itself: `fingerprint` as OpenSSH prints it, `line` as in a known_hosts file."""
+
+    type: str
+    fingerprint: str
+    line: str
+
+
+def fingerprint(public_blob: bytes) -> str:
+    """SHA256:... without padding, exactly as ssh-keygen -l prints it."""
+    digest = base64.b64encode(hashlib.sha256(public_blob).digest()).decode()
+    return "SHA256:" + digest.rstrip("=")
+
+
+def generate_key_pair(comment: str) -> KeyPair:
+    """A new Ed25519 pair. The comment ends up on the public line, its line breaks as blanks."""
+    key = Ed25519PrivateKey.generate()
+    return KeyPair(private=_openssh(key), public=f"{_line(key)} {' '.join(comment.split())}".strip())
+
+
+def public_line(private_pem: str, passphrase: str | None = None) -> str:
+    """The public line that belongs to a private key, which this proves to be usable.
+
+    Takes OpenSSH, PEM and PKCS#8 files with Ed25519, ECDSA (NIST) or RSA keys. Raises PassphraseNeededError,
+    PassphraseWrongError or BadKeyError (all ValueError) with a sentence for the person who uploaded it.
+    """
+    return _line(_load(private_pem, passphrase))
+
+
+def signing_key(private_pem: str, passphrase: str | None = None) -> paramiko.PKey:
+    """The key as paramiko signs with it. Raises as `public_line` does."""
+    key = _load(private_pem, passphrase)
+    file = io.StringIO(_openssh(key))
+    if isinstance(key, RSAPrivateKey):
+        return paramiko.RSAKey.from_private_key(file)
+    if isinstance(key, EllipticCurvePrivateKey):
+        return paramiko.ECDSAKey.from_private_key(file)
+    return paramiko.Ed25519Key.from_private_key(file)
+
+
+def _openssh(key: _Loaded) -> str:
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH
+    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
+
+
+def _line(key: _Loaded) -> str:
+    encoding, form = serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH
+    return key.public_key().public_bytes(encoding, form).decode()
+
+
+def _load(private_pem: str, passphrase: str | None) -> _Loaded:
+    key = _decrypted(private_pem.strip(), passphrase)
+    if isinstance(key, RSAPrivateKey) and key.key_size < _SMALLEST_RSA:
+        raise BadKeyError(f"RSA keys need at least {_SMALLEST_RSA} bits, this one has {key.key_size}.")
+    if isinstance(key, EllipticCurvePrivateKey) and key.curve.name not in _CURVES:
+        raise BadKeyError(f"SSH servers do not take keys on the curve {key.curve.name}.")
+    if not isinstance(key, _Loaded):
+        raise BadKeyError("This kind of key is not taken: use Ed25519, ECDSA or RSA.")
+    return key
+
+
+def _decrypted(pem: str, passphrase: str | None) -> object:
+    if pem.startswith("PuTTY-User-Key-File"):
+        raise BadKeyError("This is a PuTTY key: export it from PuTTYgen as an OpenSSH key.")
+    if len(pem) > _LARGEST_KEY_FILE or not pem.startswith("-----BEGIN") or "PRIVATE KEY" not in pem:
+        raise BadKeyError("This is not a private key file (OpenSSH, PEM or PKCS#8).")
+    try:
+        return _parsed(pem, None)
+    except TypeError:  # how cryptography says "encrypted"
+        if not passphrase:
+            raise PassphraseNeededError("The key is encrypted: enter its passphrase.") from None
+    try:
+        return _parsed(pem, passphrase)
+    except BadKeyError:
+        raise PassphraseWrongError("The passphrase does not open this key.") from None
+
+
+def _parsed(pem: str, passphrase: str | None) -> object:
+    is_openssh = pem.startswith("-----BEGIN OPENSSH PRIVATE KEY")
+    read = serialization.load_ssh_private_key if is_openssh else serialization.load_pem_private_key
+    try:
+        return read((pem + "\n").encode(), passphrase.encode() if passphrase else None)
+    except (ValueError, UnsupportedAlgorithm, binascii.Error) as error:
+        raise BadKeyError("The key file is damaged or of a kind that is not taken.") from error

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Bring the pinned front-end packages from the npm registry into this folder.
 
-Run it after changing a version in PACKAGES, look at the difference, commit the result. It needs `npm`; the
-running product does not. Only what a page loads is kept, beside each package's licence. SHA256SUMS lists every
-kept file (check with `sha256sum -c SHA256SUMS` in this folder).
+Run it after changing a version in PACKAGES, look at the difference, commit the result. It needs `npm`;
+the running product does not. Only what a page loads is kept, beside each package's licence. SHA256SUMS
+lists every kept file (check with `sha256sum -c SHA256SUMS` in this folder).
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ PACKAGES = (
 
 
 def fetch(package: Package, downloads: Path) -> None:
-    """Replace the package's folder by the wanted files of its pinned version; raise if npm or a file fails."""
+    """Replace the package's folder by the wanted files of its pinned version; raise if one is missing."""
     pinned = f"{package.name}@{package.version}"
     command = ["npm", "pack", "--silent", "--pack-destination", str(downloads), pinned]
     packed = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - constants only

@@ -118,18 +118,18 @@ def _all(interval: Interval, starts_on: date, ends_on: date | None, zone: ZoneIn
 
 def _aligned(interval: Interval, day: date) -> date:
     """The first day of the week or month that holds `day`."""
-    if interval is Interval.WEEKLY:
+    if interval == Interval.WEEKLY:
         return day - day.weekday() * DAY
-    if interval is Interval.MONTHLY:
+    if interval == Interval.MONTHLY:
         return day.replace(day=1)
     return day
 
 
 def _following(interval: Interval, day: date) -> date:
     """The first day after the day, week or month that holds `day`."""
-    if interval is Interval.WEEKLY:
+    if interval == Interval.WEEKLY:
         return _aligned(interval, day) + 7 * DAY
-    if interval is Interval.MONTHLY:
+    if interval == Interval.MONTHLY:
         return (day.replace(day=1) + 31 * DAY).replace(day=1)
     return day + DAY
 

@@ -74,6 +74,11 @@ def test_a_period_is_there_from_the_instant_it_has_ended() -> None:
     assert starts(Interval.MONTHLY, date(2026, 3, 1), None, ended_at) == ["2026-03-01 2026-04-01"]
 
 
+def test_an_interval_read_back_as_plain_text_is_the_same_interval() -> None:
+    text = list(periods("monthly", date(2026, 3, 1), date(2026, 5, 31), ZURICH, FAR))  # type: ignore[arg-type]
+    assert text == list(periods(Interval.MONTHLY, date(2026, 3, 1), date(2026, 5, 31), ZURICH, FAR))
+
+
 def test_an_end_before_the_start_gives_nothing() -> None:
     assert starts(Interval.DAILY, date(2026, 3, 2), date(2026, 3, 1), FAR) == []
 
@@ -173,6 +178,12 @@ def test_the_next_period_is_the_first_that_has_not_ended(
     everything = list(periods(interval, starts_on, ends_on, zone, FAR))
     following = everything[len(ended)] if len(ended) < len(everything) else None
     assert next_period(interval, starts_on, ends_on, zone, now) == following
+
+
+def test_a_period_is_no_longer_next_at_the_instant_it_ends() -> None:
+    now = datetime(2026, 3, 31, 22, tzinfo=UTC)
+    found = next_period(Interval.MONTHLY, date(2026, 3, 1), None, ZURICH, now)
+    assert found == make_period(date(2026, 4, 1), date(2026, 5, 1), ZURICH)
 
 
 def test_there_is_no_next_period_after_the_last() -> None:

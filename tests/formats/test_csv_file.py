@@ -200,6 +200,22 @@ def test_it_refuses_quarter_hours_with_a_gap_or_a_wrong_sum() -> None:
         written([replace(whole, energy_wh=1)], per="quarter")
 
 
+def test_it_refuses_quarter_hours_out_of_order_or_with_negative_energy() -> None:
+    whole = quarter_day(GARAGE_1, SPRING)
+    assert whole.quarters is not None
+    first, second, *rest = whole.quarters
+    swapped = [second, first, *rest]
+    balanced = [replace(first, energy_wh=-5), replace(second, energy_wh=5), *rest]
+    for bad in (swapped, balanced):
+        with pytest.raises(FormatError, match="2026-03-28 23:00 UTC"):
+            written([replace(whole, quarters=bad)], per="quarter")
+
+
+def test_an_empty_name_is_a_record_of_its_own() -> None:
+    rows = [row(replace(GARAGE_1, name=""), *MARCH, 1)]
+    assert written(rows, columns=("name",), header=False) == b'""\r\n'
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -208,6 +224,7 @@ def test_it_refuses_quarter_hours_with_a_gap_or_a_wrong_sum() -> None:
         ("columns", ("name", "name")),
         ("titles", ("one",)),
         ("titles", ("=1", "b", "c", "d", "e", "f")),
+        ("titles", ("Łódź", "b", "c", "d", "e", "f")),
         ("separator", "x"),
         ("decimal_mark", ""),
         ("encoding", "utf-16"),
@@ -220,7 +237,7 @@ def test_it_refuses_quarter_hours_with_a_gap_or_a_wrong_sum() -> None:
 )
 def test_it_refuses_settings_that_break_the_file(field: str, value: object) -> None:
     with pytest.raises(SettingsError) as refused:
-        CsvSettings(**{field: value})  # type: ignore[arg-type]  # wrong on purpose
+        CsvSettings(**{"encoding": "iso-8859-1", field: value})  # type: ignore[arg-type]  # wrong on purpose
     assert refused.value.field == field
 
 

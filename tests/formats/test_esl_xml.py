@@ -159,12 +159,17 @@ def test_it_refuses_instants_that_are_not_utc() -> None:
         ("attributes", {}),
         ("attributes", {**ATTRIBUTES, "factory_no": "a b"}),
         ("attributes", {**ATTRIBUTES, "factory_no": "internalNo"}),
+        ("attributes", {**ATTRIBUTES, "factory_no": "xmlns"}),
     ],
 )
 def test_it_refuses_settings_that_break_the_file(field: str, value: object) -> None:
     with pytest.raises(SettingsError) as refused:
         EslSettings(**{field: value})  # type: ignore[arg-type]  # wrong on purpose
     assert refused.value.field == field.replace("further_identifiers", "identifier")
+
+
+def test_a_status_with_a_percent_sign_is_kept() -> None:
+    assert b'status="%s"' in written([row(GARAGE_1, *MARCH, 1)], status="%s")
 
 
 def test_attribute_names_are_settings() -> None:

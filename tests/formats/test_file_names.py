@@ -89,6 +89,12 @@ def test_any_text_gives_an_allowed_name_and_always_the_same(task: str, sender: s
     assert name == file_name("{task}{sender}_{revision}", parts)
 
 
+def test_a_pattern_cannot_come_out_hidden() -> None:
+    unlucky = replace(PARTS, revision=-1)
+    with pytest.raises(FormatError, match="cannot be a file name"):
+        file_name("{revision}.csv", unlucky)
+
+
 def test_a_name_over_200_characters_is_refused() -> None:
     with pytest.raises(FormatError, match="200"):
         file_name("{task}" * 4, replace(PARTS, task="x" * 60))

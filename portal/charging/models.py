@@ -66,9 +66,7 @@ class ChargingSession(Base):
     register_end_wh: Mapped[int | None] = mapped_column(sa.BigInteger)
     source: Mapped[str] = mapped_column(sa.String(20))
     external_id: Mapped[str] = mapped_column(sa.String(120))
-    import_id: Mapped[int | None] = mapped_column(
-        sa.ForeignKey("session_import.id", ondelete="SET NULL"), index=True
-    )
+    import_id: Mapped[int | None] = mapped_column(sa.ForeignKey("session_import.id", ondelete="SET NULL"), index=True)
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     connector: Mapped[Connector] = relationship()
     driver: Mapped[Driver | None] = relationship()
@@ -88,13 +86,9 @@ class QuarterHour(Base):
         {"sqlite_with_rowid": False},
     )
 
-    connector_id: Mapped[int] = mapped_column(
-        sa.ForeignKey("connector.id", ondelete="CASCADE"), primary_key=True
-    )
+    connector_id: Mapped[int] = mapped_column(sa.ForeignKey("connector.id", ondelete="CASCADE"), primary_key=True)
     starts_at: Mapped[datetime] = mapped_column(primary_key=True)
-    session_id: Mapped[int] = mapped_column(
-        sa.ForeignKey("charging_session.id", ondelete="CASCADE"), primary_key=True
-    )
+    session_id: Mapped[int] = mapped_column(sa.ForeignKey("charging_session.id", ondelete="CASCADE"), primary_key=True)
     energy_wh: Mapped[int] = mapped_column(sa.BigInteger)
     quality: Mapped[str] = mapped_column(sa.String(1))
 
@@ -123,8 +117,21 @@ class ImportState(StrEnum):
     FAILED = "failed"
 
 
+class Covers(StrEnum):
+    """For which charging points an import tells the whole energy of the time it covers."""
+
+    FILE = "file"  # those that the file names
+    GROUP = "group"  # those of one station group
+    ALL = "all"  # all of the owner's that the importer may import to
+    NONE = "none"
+
+
 class SessionImport(Base):
-    """One file of sessions for one owner's stations, from upload to report. The row is the job."""
+    """One file of sessions for one owner's stations, from upload to report. The row is the job.
+
+    `attempt` is the fencing token: every batch names the attempt that was claimed, so that a worker whose lease was
+    lost changes nothing. `failures` counts the claims since the last batch that was written.
+    """
 
     __tablename__ = "session_import"
     __table_args__ = (
@@ -139,6 +146,8 @@ class SessionImport(Base):
     file_name: Mapped[str] = mapped_column(sa.String(255))
     shape: Mapped[dict[str, Any]]  # what was detected: separator, encoding, columns
     mapping: Mapped[dict[str, Any]]  # what the user confirmed
+    # Names the system that the external ids are unique in.
+    source: Mapped[str] = mapped_column(sa.String(20), default="file")
     state: Mapped[str] = mapped_column(sa.String(20), default=ImportState.UPLOADED.value)
     done_permille: Mapped[int] = mapped_column(default=0)
     rows_read: Mapped[int] = mapped_column(default=0)
@@ -146,10 +155,14 @@ class SessionImport(Base):
     rows_known: Mapped[int] = mapped_column(default=0)  # of an earlier import, unchanged
     rows_flagged: Mapped[int] = mapped_column(default=0)
     energy_wh: Mapped[int] = mapped_column(sa.BigInteger, default=0)
-    covers_from: Mapped[datetime | None]
+    warnings: Mapped[dict[str, Any]] = mapped_column(default=dict)  # warning -> rows
+    covers: Mapped[str] = mapped_column(sa.String(20), default=Covers.FILE.value)
+    covers_group_id: Mapped[int | None] = mapped_column(sa.ForeignKey("station_group.id", ondelete="SET NULL"))
+    covers_from: Mapped[datetime | None]  # none: from the first day in the file to the last one
     covers_to: Mapped[datetime | None]
-    error: Mapped[str] = mapped_column(sa.Text, default="")
+    error: Mapped[dict[str, Any]] = mapped_column(default=dict)  # {"key": ..., "params": ...}, see wording
     attempt: Mapped[int] = mapped_column(default=0)
+    failures: Mapped[int] = mapped_column(default=0)
     lease_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     finished_at: Mapped[datetime | None]

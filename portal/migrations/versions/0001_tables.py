@@ -88,9 +88,7 @@ def upgrade() -> None:
         sa.Column("test_steps", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
-            ["host_key_confirmed_by_id"],
-            ["account.id"],
-            name=op.f("fk_destination_host_key_confirmed_by_id_account"),
+            ["host_key_confirmed_by_id"], ["account.id"], name=op.f("fk_destination_host_key_confirmed_by_id_account")
         ),
         sa.ForeignKeyConstraint(["owner_id"], ["account.id"], name=op.f("fk_destination_owner_id_account")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_destination")),
@@ -154,8 +152,7 @@ def upgrade() -> None:
         sa.Column("activated_by_id", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('authorisation', 'auto_export', 'reports', 'maintenance')",
-            name=op.f("ck_licence_kind_is_known"),
+            "kind IN ('authorisation', 'auto_export', 'reports', 'maintenance')", name=op.f("ck_licence_kind_is_known")
         ),
         sa.CheckConstraint("ends_at IS NULL OR ends_at >= starts_at", name=op.f("ck_licence_ends_after_start")),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_licence_account_id_account")),
@@ -164,38 +161,6 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("licence", schema=None) as batch_op:
         batch_op.create_index("ix_licence_account_id_kind", ["account_id", "kind"], unique=False)
-
-    op.create_table(
-        "session_import",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("owner_id", sa.Integer(), nullable=False),
-        sa.Column("account_id", sa.Integer(), nullable=False),
-        sa.Column("file_id", sa.Integer(), nullable=False),
-        sa.Column("file_name", sa.String(length=255), nullable=False),
-        sa.Column("shape", sa.JSON(), nullable=False),
-        sa.Column("mapping", sa.JSON(), nullable=False),
-        sa.Column("state", sa.String(length=20), nullable=False),
-        sa.Column("done_permille", sa.Integer(), nullable=False),
-        sa.Column("rows_read", sa.Integer(), nullable=False),
-        sa.Column("sessions_added", sa.Integer(), nullable=False),
-        sa.Column("rows_known", sa.Integer(), nullable=False),
-        sa.Column("rows_flagged", sa.Integer(), nullable=False),
-        sa.Column("energy_wh", sa.BigInteger(), nullable=False),
-        sa.Column("covers_from", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("covers_to", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("error", sa.Text(), nullable=False),
-        sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_session_import_account_id_account")),
-        sa.ForeignKeyConstraint(["file_id"], ["stored_file.id"], name=op.f("fk_session_import_file_id_stored_file")),
-        sa.ForeignKeyConstraint(["owner_id"], ["account.id"], name=op.f("fk_session_import_owner_id_account")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_session_import")),
-    )
-    with op.batch_alter_table("session_import", schema=None) as batch_op:
-        batch_op.create_index("ix_session_import_owner_id_created_at", ["owner_id", "created_at"], unique=False)
-        batch_op.create_index("ix_session_import_state", ["state"], unique=False)
 
     op.create_table(
         "station",
@@ -248,10 +213,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("data", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["file_id"],
-            ["stored_file.id"],
-            name=op.f("fk_stored_piece_file_id_stored_file"),
-            ondelete="CASCADE",
+            ["file_id"], ["stored_file.id"], name=op.f("fk_stored_piece_file_id_stored_file"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("file_id", "position", name=op.f("pk_stored_piece")),
     )
@@ -320,6 +282,8 @@ def upgrade() -> None:
         sa.Column("ends_on", sa.Date(), nullable=True),
         sa.Column("time_zone", sa.String(length=60), nullable=False),
         sa.Column("paused_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("planned_until", sa.Date(), nullable=True),
+        sa.Column("next_due_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", name=op.f("ck_export_task_ends_after_start")),
         sa.ForeignKeyConstraint(
@@ -338,7 +302,51 @@ def upgrade() -> None:
         sa.UniqueConstraint("owner_id", "name", name=op.f("uq_export_task_owner_id_name")),
     )
     with op.batch_alter_table("export_task", schema=None) as batch_op:
+        batch_op.create_index("ix_export_task_next_due_at", ["next_due_at"], unique=False)
         batch_op.create_index("ix_export_task_station_group_id", ["station_group_id"], unique=False)
+
+    op.create_table(
+        "session_import",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=False),
+        sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("file_id", sa.Integer(), nullable=False),
+        sa.Column("file_name", sa.String(length=255), nullable=False),
+        sa.Column("shape", sa.JSON(), nullable=False),
+        sa.Column("mapping", sa.JSON(), nullable=False),
+        sa.Column("source", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("done_permille", sa.Integer(), nullable=False),
+        sa.Column("rows_read", sa.Integer(), nullable=False),
+        sa.Column("sessions_added", sa.Integer(), nullable=False),
+        sa.Column("rows_known", sa.Integer(), nullable=False),
+        sa.Column("rows_flagged", sa.Integer(), nullable=False),
+        sa.Column("energy_wh", sa.BigInteger(), nullable=False),
+        sa.Column("warnings", sa.JSON(), nullable=False),
+        sa.Column("covers", sa.String(length=20), nullable=False),
+        sa.Column("covers_group_id", sa.Integer(), nullable=True),
+        sa.Column("covers_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("covers_to", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("error", sa.JSON(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_session_import_account_id_account")),
+        sa.ForeignKeyConstraint(
+            ["covers_group_id"],
+            ["station_group.id"],
+            name=op.f("fk_session_import_covers_group_id_station_group"),
+            ondelete="SET NULL",
+        ),
+        sa.ForeignKeyConstraint(["file_id"], ["stored_file.id"], name=op.f("fk_session_import_file_id_stored_file")),
+        sa.ForeignKeyConstraint(["owner_id"], ["account.id"], name=op.f("fk_session_import_owner_id_account")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_session_import")),
+    )
+    with op.batch_alter_table("session_import", schema=None) as batch_op:
+        batch_op.create_index("ix_session_import_owner_id_created_at", ["owner_id", "created_at"], unique=False)
+        batch_op.create_index("ix_session_import_state", ["state"], unique=False)
 
     op.create_table(
         "station_group_grant",
@@ -359,8 +367,7 @@ def upgrade() -> None:
         sa.Column("first_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "role IN ('display', 'manage', 'administrate')",
-            name=op.f("ck_station_group_grant_role_is_a_permission"),
+            "role IN ('display', 'manage', 'administrate')", name=op.f("ck_station_group_grant_role_is_a_permission")
         ),
         sa.CheckConstraint(
             "(user_group_id IS NULL) <> (email IS NULL)",
@@ -470,10 +477,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
-            ["driver_id"],
-            ["driver.id"],
-            name=op.f("fk_charging_session_driver_id_driver"),
-            ondelete="SET NULL",
+            ["driver_id"], ["driver.id"], name=op.f("fk_charging_session_driver_id_driver"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(
             ["import_id"],
@@ -504,16 +508,10 @@ def upgrade() -> None:
         sa.Column("import_id", sa.Integer(), nullable=True),
         sa.CheckConstraint("ends_at > starts_at", name=op.f("ck_coverage_ends_after_start")),
         sa.ForeignKeyConstraint(
-            ["connector_id"],
-            ["connector.id"],
-            name=op.f("fk_coverage_connector_id_connector"),
-            ondelete="CASCADE",
+            ["connector_id"], ["connector.id"], name=op.f("fk_coverage_connector_id_connector"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
-            ["import_id"],
-            ["session_import.id"],
-            name=op.f("fk_coverage_import_id_session_import"),
-            ondelete="CASCADE",
+            ["import_id"], ["session_import.id"], name=op.f("fk_coverage_import_id_session_import"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_coverage")),
     )
@@ -551,17 +549,11 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("delivered_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
-            ["file_id"],
-            ["stored_file.id"],
-            name=op.f("fk_export_run_file_id_stored_file"),
-            ondelete="SET NULL",
+            ["file_id"], ["stored_file.id"], name=op.f("fk_export_run_file_id_stored_file"), ondelete="SET NULL"
         ),
         sa.ForeignKeyConstraint(["started_by_id"], ["account.id"], name=op.f("fk_export_run_started_by_id_account")),
         sa.ForeignKeyConstraint(
-            ["task_id"],
-            ["export_task.id"],
-            name=op.f("fk_export_run_task_id_export_task"),
-            ondelete="CASCADE",
+            ["task_id"], ["export_task.id"], name=op.f("fk_export_run_task_id_export_task"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_export_run")),
         sa.UniqueConstraint(
@@ -582,15 +574,11 @@ def upgrade() -> None:
         sa.Column("price_per_kwh", sa.Integer(), nullable=False),
         sa.Column("price_per_hour", sa.Integer(), nullable=False),
         sa.CheckConstraint(
-            "opens >= 0 AND opens < closes AND closes <= 1440",
-            name=op.f("ck_opening_time_opens_before_it_closes"),
+            "opens >= 0 AND opens < closes AND closes <= 1440", name=op.f("ck_opening_time_opens_before_it_closes")
         ),
         sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_opening_time_weekday_from_monday")),
         sa.ForeignKeyConstraint(
-            ["connector_id"],
-            ["connector.id"],
-            name=op.f("fk_opening_time_connector_id_connector"),
-            ondelete="CASCADE",
+            ["connector_id"], ["connector.id"], name=op.f("fk_opening_time_connector_id_connector"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_opening_time")),
     )
@@ -607,10 +595,7 @@ def upgrade() -> None:
         sa.Column("failed", sa.Boolean(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(
-            ["run_id"],
-            ["export_run.id"],
-            name=op.f("fk_export_attempt_run_id_export_run"),
-            ondelete="CASCADE",
+            ["run_id"], ["export_run.id"], name=op.f("fk_export_attempt_run_id_export_run"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_export_attempt")),
     )
@@ -664,10 +649,7 @@ def upgrade() -> None:
         sa.CheckConstraint("quality IN ('W', 'E')", name=op.f("ck_quarter_hour_quality_is_known")),
         sa.CheckConstraint("energy_wh > 0", name=op.f("ck_quarter_hour_energy_is_positive")),
         sa.ForeignKeyConstraint(
-            ["connector_id"],
-            ["connector.id"],
-            name=op.f("fk_quarter_hour_connector_id_connector"),
-            ondelete="CASCADE",
+            ["connector_id"], ["connector.id"], name=op.f("fk_quarter_hour_connector_id_connector"), ondelete="CASCADE"
         ),
         sa.ForeignKeyConstraint(
             ["session_id"],
@@ -733,8 +715,14 @@ def downgrade() -> None:
         batch_op.drop_index("ix_station_group_grant_email")
 
     op.drop_table("station_group_grant")
+    with op.batch_alter_table("session_import", schema=None) as batch_op:
+        batch_op.drop_index("ix_session_import_state")
+        batch_op.drop_index("ix_session_import_owner_id_created_at")
+
+    op.drop_table("session_import")
     with op.batch_alter_table("export_task", schema=None) as batch_op:
         batch_op.drop_index("ix_export_task_station_group_id")
+        batch_op.drop_index("ix_export_task_next_due_at")
 
     op.drop_table("export_task")
     op.drop_table("connector")
@@ -748,11 +736,6 @@ def downgrade() -> None:
         batch_op.drop_index("ix_station_owner_id_name")
 
     op.drop_table("station")
-    with op.batch_alter_table("session_import", schema=None) as batch_op:
-        batch_op.drop_index("ix_session_import_state")
-        batch_op.drop_index("ix_session_import_owner_id_created_at")
-
-    op.drop_table("session_import")
     with op.batch_alter_table("licence", schema=None) as batch_op:
         batch_op.drop_index("ix_licence_account_id_kind")
 

@@ -110,9 +110,8 @@ def _sheet_rows(workbook: Any, name: str, limits: Limits) -> Iterator[TableRow]:
         for line, values in enumerate(sheet.iter_rows(values_only=True), start=1):
             if line > limits.workbook_rows:
                 raise FileProblem(FileFault.TOO_MANY_ROWS, limit=limits.workbook_rows)
-            cells = tuple(_cell(value) for value in values)
-            while cells and cells[-1] == "":
-                cells = cells[:-1]
+            last = max((i for i, value in enumerate(values) if value is not None and value != ""), default=-1)
+            cells = tuple(_cell(value) for value in values[: last + 1])
             if len(cells) > limits.columns:
                 raise FileProblem(FileFault.TOO_MANY_COLUMNS, columns=len(cells), limit=limits.columns)
             yield TableRow(line, cells)
@@ -151,9 +150,7 @@ def _check(stream: BinaryIO, limits: Limits) -> None:
                     _check_no_entities(archive, member)
     except FileProblem:
         raise
-    except (
-        Exception
-    ) as error:  # zipfile raises BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, ...
+    except Exception as error:  # zipfile raises BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, ...
         raise FileProblem(FileFault.DAMAGED, format="xlsx") from error
 
 

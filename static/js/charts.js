@@ -58,7 +58,7 @@
     const label = (index) => (Number.isInteger(index) ? data.labels[index] || "" : "");
     const widest = Math.max(...data.labels.map((one) => one.length)) * 7 + 18;
     return [
-      { stroke: text, font, grid: { show: false }, ticks: { show: false }, space: widest, values: (_, ticks) => ticks.map(label), incrs: [1, 2, 3, 4, 7, 10, 14, 24, 48, 96, 192, 384] },
+      { stroke: text, font, grid: { show: false }, ticks: { show: false }, size: 30, space: widest, values: (_, ticks) => ticks.map(label), incrs: [1, 2, 3, 4, 7, 10, 14, 24, 48, 96, 192, 384] },
       { stroke: text, font, grid, ticks: { show: false }, size: 56, values: (_, ticks) => ticks.map((one) => numbers.format(one)) },
     ];
   }
@@ -92,7 +92,7 @@
       axes: axes(box, data),
       series: [{}, ...series(box, data)],
       plugins: [tip(data)],
-      padding: [8, 4, 0, 0],
+      padding: [8, 26, 0, 0],
     };
     const columns = [data.labels.map((_, index) => index), ...data.series.map((one) => one.values)];
     drawn.set(box, { plot: new uPlot(options, columns, box), data });
@@ -124,7 +124,11 @@
 
   loadAll(document);
   document.addEventListener("htmx:load", (event) => loadAll(event.detail.elt));
-  new MutationObserver(() => {
+  function redraw() {
     drawn.forEach((one, box) => (box.isConnected ? draw(box, one.data) : drawn.delete(box)));
-  }).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+  }
+
+  // The canvas holds colours, not variables: it is drawn anew for the other theme, and for paper.
+  new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-bs-theme"] });
+  window.matchMedia("print").addEventListener("change", redraw);
 })();

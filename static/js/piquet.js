@@ -35,6 +35,23 @@
     });
   }
 
+  // A menu in a table that scrolls would be cut off: its panel opens in the top layer, below its button.
+  function liftTableMenus() {
+    document.addEventListener("toggle", (event) => {
+      const menu = event.target;
+      if (!menu.matches(".table-scroll details.menu")) return;
+      const panel = menu.querySelector(".menu-panel");
+      if (!menu.open || !panel.showPopover) return;
+      panel.setAttribute("popover", "manual");
+      panel.showPopover();
+      const button = menu.querySelector("summary").getBoundingClientRect();
+      const below = button.bottom + 4 + panel.offsetHeight <= window.innerHeight;
+      panel.style.top = `${below ? button.bottom + 4 : Math.max(4, button.top - 4 - panel.offsetHeight)}px`;
+      panel.style.left = `${Math.max(4, button.right - panel.offsetWidth)}px`;
+    }, true);
+    window.addEventListener("scroll", () => $all(".table-scroll details.menu[open]").forEach((menu) => (menu.open = false)), true);
+  }
+
   // Alerts get their close button only here, because only here it works.
   function dismissAlerts(within) {
     $all(".alert-close[hidden]", within).forEach((button) => {
@@ -171,6 +188,7 @@
 
   sendCsrfToken();
   closeMenus();
+  liftTableMenus();
   confirmForms();
   autoSubmit();
   guardUnsaved();

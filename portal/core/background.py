@@ -40,6 +40,11 @@ def client(redis_url: str) -> Redis:
     return Redis.from_url(redis_url, socket_timeout=2, socket_connect_timeout=1)
 
 
+def worker_connection(redis_url: str) -> Redis:
+    """A connection without time-outs of ours: a worker waits in it for work."""
+    return Redis.from_url(redis_url)
+
+
 def ring(queue_name: str) -> bool:
     """Ask a worker of the queue to look now; False when Redis could not be reached. Harmless when done twice."""
     if not _redis_url:

@@ -72,18 +72,28 @@ def send_due(sessions: Callable[[], AbstractContextManager[Session]], mail_url: 
             session.commit()
 
 
+def waits_since(session: Session) -> datetime | None:
+    """Since when the oldest due mail waits; None when nothing is due."""
+    oldest = sa.select(sa.func.min(MailMessage.not_before)).where(*_is_due(session))
+    return session.scalar(oldest)
+
+
+def _is_due(session: Session) -> tuple[sa.ColumnElement[bool], ...]:
+    due_by = MailMessage.not_before <= database_now(session)
+    return MailMessage.sent_at.is_(None), due_by, MailMessage.attempts < MOST_ATTEMPTS
+
+
 def _claim(session: Session) -> MailMessage | None:
-    now = database_now(session)
     due = (
         sa.select(MailMessage.id)
-        .where(MailMessage.sent_at.is_(None), MailMessage.not_before <= now, MailMessage.attempts < MOST_ATTEMPTS)
+        .where(*_is_due(session))
         .order_by(MailMessage.not_before)
         .limit(1)
         .with_for_update(skip_locked=True)
     )
     claim = (
         sa.update(MailMessage)
-        .where(MailMessage.id == due.scalar_subquery(), MailMessage.not_before <= now)
+        .where(MailMessage.id == due.scalar_subquery(), MailMessage.not_before <= database_now(session))
         .values(attempts=MailMessage.attempts + 1, not_before=clock.now() + LEASE)
         .returning(MailMessage.id)
     )

@@ -64,6 +64,7 @@ class ExportTask(Base):
     __table_args__ = (
         sa.UniqueConstraint("owner_id", "name"),
         sa.Index("ix_export_task_station_group_id", "station_group_id"),
+        sa.Index("ix_export_task_next_due_at", "next_due_at"),
         sa.CheckConstraint("ends_on IS NULL OR ends_on >= starts_on", "ends_after_start"),
     )
 
@@ -82,6 +83,8 @@ class ExportTask(Base):
     ends_on: Mapped[date | None]  # last day, included
     time_zone: Mapped[str] = mapped_column(sa.String(60), default="Europe/Zurich")
     paused_at: Mapped[datetime | None]
+    planned_until: Mapped[date | None]  # end (exclusive) of the last period that has a run
+    next_due_at: Mapped[datetime | None]  # when the next period ends; none: no period is left
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     owner: Mapped[Account] = relationship(foreign_keys=owner_id)
     user: Mapped[Account] = relationship(foreign_keys=user_id)
@@ -101,6 +104,7 @@ class ExportRun(Base):
     __table_args__ = (
         sa.UniqueConstraint("task_id", "period_start", "revision"),
         sa.Index("ix_export_run_state_not_before", "state", "not_before"),
+        sa.Index("ix_export_run_file_name", "file_name"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -111,9 +115,7 @@ class ExportRun(Base):
     ends_at: Mapped[datetime]
     revision: Mapped[int] = mapped_column(default=0)
     state: Mapped[str] = mapped_column(sa.String(20), default=RunState.DUE.value)
-    reason: Mapped[dict[str, Any]] = mapped_column(
-        default=dict
-    )  # why it waits or failed: {"code": ..., names}
+    reason: Mapped[dict[str, Any]] = mapped_column(default=dict)  # why it waits or failed: {"code": ..., names}
     attempt: Mapped[int] = mapped_column(default=0)
     failures: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime] = mapped_column(default=clock.now)
@@ -130,9 +132,7 @@ class ExportRun(Base):
     quarters_substitute: Mapped[int | None]
     quarters_missing: Mapped[int | None]
     started_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id"))  # none: by the schedule
-    unconfirmed: Mapped[bool] = mapped_column(
-        default=False
-    )  # delivered, but neither name was found afterwards
+    unconfirmed: Mapped[bool] = mapped_column(default=False)  # delivered, but neither name was found afterwards
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     delivered_at: Mapped[datetime | None]
     task: Mapped[ExportTask] = relationship()
@@ -149,8 +149,6 @@ class ExportAttempt(Base):
     run_id: Mapped[int] = mapped_column(sa.ForeignKey("export_run.id", ondelete="CASCADE"))
     number: Mapped[int]
     at: Mapped[datetime] = mapped_column(default=clock.now)
-    step: Mapped[str] = mapped_column(
-        sa.String(30)
-    )  # claimed, built, uploaded, delivered, or the step that failed
+    step: Mapped[str] = mapped_column(sa.String(30))  # claimed, built, uploaded, delivered, or the step that failed
     failed: Mapped[bool] = mapped_column(default=False)
     message: Mapped[str] = mapped_column(sa.Text, default="")  # the server's words, or ours

@@ -1,0 +1,69 @@
+"""Whether a run may go out yet, and if not, what it waits for."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from portal.charging.energy import EnergySource, uncovered
+from portal.core import authz, clock
+from portal.exports.meters import meters
+from portal.exports.models import ExportRun, ExportTask, Scope, Trigger
+from portal.licences import queries as licences
+from portal.licences.models import Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a run waits: a code from the closed list of `exports.reasons`, and the names that fill its sentence."""
+
+    code: str
+    names: dict[str, Any]
+
+    def as_reason(self) -> dict[str, Any]:
+        return {"code": self.code, **self.names}
+
+
+def obstacle(session: Session, run: ExportRun, now: datetime | None = None) -> Obstacle | None:
+    """What keeps this run back now; None when it may be built and sent."""
+    task = run.task
+    return _of_the_task(session, task) or _of_the_meters(session, run, now or clock.now())
+
+
+def _of_the_task(session: Session, task: ExportTask) -> Obstacle | None:
+    if not licences.active(session, task.owner_id, Kind.AUTO_EXPORT):
+        return Obstacle("licence", {})
+    if not authz.may(session, task.owner_id, "export:create", [task.station_group_id]):
+        return Obstacle("permission", {"station_group": task.station_group.name})
+    if task.destination.host_key_fingerprint is None:
+        return Obstacle("host_key", {"destination": task.destination.name})
+    return None
+
+
+def _of_the_meters(session: Session, run: ExportRun, now: datetime) -> Obstacle | None:
+    task = run.task
+    found = meters(session, task)
+    if not found:
+        code = "no_driver" if task.scope == Scope.DRIVER else "no_connectors"
+        return Obstacle(code, {"station_group": task.station_group.name, "user": task.user.email})
+    unnamed = [meter.row.name for meter in found if not getattr(meter.row, task.formatter.identifier)]
+    if unnamed:
+        return Obstacle(
+            "identifier", {"identifier": task.formatter.identifier, "meter": unnamed[0], "of": len(unnamed)}
+        )
+    if task.trigger == Trigger.HOURS_AFTER_END and now >= run.ends_at + timedelta(hours=task.hours_after_end):
+        return None
+    return _missing_values(session, run, found)
+
+
+def _missing_values(session: Session, run: ExportRun, found: list[EnergySource]) -> Obstacle | None:
+    """The first meter whose values do not reach over the whole period."""
+    connector_ids = sorted({connector_id for meter in found for connector_id in meter.connector_ids})
+    gaps = uncovered(session, connector_ids, run.starts_at, run.ends_at)
+    lacking = [meter for meter in found if any(gaps[connector_id] for connector_id in meter.connector_ids)]
+    if not lacking:
+        return None
+    since = min(gap[0] for connector_id in lacking[0].connector_ids for gap in gaps[connector_id])
+    names = {"meter": lacking[0].row.name, "lacking": len(lacking), "of": len(found), "since": since.isoformat()}
+    return Obstacle("values", names)

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import hmac
+import logging
 import os
 import signal
 import socket
@@ -34,6 +35,9 @@ _MOST_CONNECTIONS = 50
 _LOGIN_GRACE = 30.0  # seconds a connection may stay without having logged in
 _LONGEST_READ = 262_144  # bytes
 _TICK = 0.25  # seconds between looks at the stop event
+
+# paramiko logs a traceback for every visitor who hangs up.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)

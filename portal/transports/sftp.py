@@ -2,7 +2,7 @@
 
 import contextlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 import paramiko
@@ -78,7 +78,7 @@ def connect(target: SftpTarget) -> Iterator[SftpSession]:
         yield open_session(target, transport)
 
 
-def probe(target: SftpTarget) -> Iterator[Step]:
+def probe(target: SftpTarget) -> Generator[Step]:
     """Tests a connection step by step, each yielded with its result; ends at the first that fails.
 
     The steps are resolve, connect, host_key, login, directory, write, size, rename, delete. Without a

@@ -17,6 +17,9 @@ from portal.transports.ssh import SftpTarget, mapped, time_limit
 
 _NAME = re.compile(r"[A-Za-z0-9._=+@-]{1,200}")
 _REQUEST = 32_768  # bytes; what draft-ietf-secsh-filexfer-02 obliges a server to take
+_LARGEST_REQUEST = 250_000  # bytes; OpenSSH takes 261,120
+_ASK_LIMITS_FROM = 1_000_000  # bytes of a file that make larger requests (1.3 times as fast) worth a round trip
+_LIMITS = "limits@openssh.com"
 _EXTENSIONS = 64  # read of a server's list, at most; OpenSSH has 13
 _FSYNC = "fsync@openssh.com"
 
@@ -65,6 +68,14 @@ class _Client(paramiko.SFTPClient):
         self.extensions = frozenset(name.decode("utf-8", "replace") for name, _version in pairs)
         return version
 
+    def request_size(self) -> int:
+        """How many bytes one write may carry, as the server states it; what every server takes if it does not."""
+        if _LIMITS not in self.extensions:
+            return _REQUEST
+        _kind, answer = self._request(CMD_EXTENDED, _LIMITS)  # type: ignore[attr-defined]  # not in the stubs
+        _packet, _read, write = (int(answer.get_int64()) for _ in range(3))
+        return max(_REQUEST, min(write, _LARGEST_REQUEST))
+
     def fsync(self, file: paramiko.SFTPFile) -> None:
         """Has the server write the file to its disk, where it offers that."""
         if _FSYNC in self.extensions:
@@ -72,14 +83,14 @@ class _Client(paramiko.SFTPClient):
 
 
 def _write_pieces(file: paramiko.SFTPFile, data: bytes, *, last: bool = False) -> None:
-    """Sends data in the largest requests that every server takes, without waiting for the answers.
+    """Sends data in requests of the file's size, without waiting for the answers.
 
     With `last` every answer of the file is collected and the first bad one raised: paramiko does this when a
     write is not pipelined, but drops the answers still under way when a file is closed.
     """
     end = len(data) - last
-    for start in range(0, end, _REQUEST):
-        file.write(data[start : min(start + _REQUEST, end)])
+    for start in range(0, end, file.MAX_REQUEST_SIZE):
+        file.write(data[start : min(start + file.MAX_REQUEST_SIZE, end)])
     if last:
         file.set_pipelined(False)
         file.write(data[-1:])
@@ -105,22 +116,24 @@ class SftpSession:
         raises passes through. What was written before an error stays: the caller removes it.
         """
         path = self._path(temporary_name)
-        self._write(path, chunks)
+        self._write(path, chunks, size)
         found = self.size(temporary_name)
         if found != size:
             there = "is gone" if found is None else f"has {found} bytes"
             raise DeliveryError("size", f"{temporary_name} {there} after writing; it should have {size}.")
 
-    def _write(self, path: str, chunks: Iterable[bytes]) -> None:
+    def _write(self, path: str, chunks: Iterable[bytes], size: int) -> None:
         with self._during("write", missing="directory"):
             file = self._client.open(path, "wb")
             file.set_pipelined(True)
+            if size >= _ASK_LIMITS_FROM:
+                file.MAX_REQUEST_SIZE = self._client.request_size()
         try:
             held = b""
-            for chunk in chunks:
+            for chunk in filter(None, chunks):
                 with self._during("write"):
                     _write_pieces(file, held)
-                held = chunk or held
+                held = chunk
             with self._during("write"):
                 _write_pieces(file, held, last=True)
                 self._client.fsync(file)

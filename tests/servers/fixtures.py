@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers.drop_box import DropBox, run_drop_box
 from tests.servers.postgres import PostgresServer, run_postgres
 from tests.servers.requirements import need
 from tests.servers.smtp import SmtpServer, run_smtp
@@ -15,6 +16,12 @@ from tests.servers.valkey import run_valkey
 def sshd() -> Iterator[Sshd]:
     """OpenSSH with an ed25519, an ECDSA and an RSA host key."""
     with run_sshd() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def drop_box() -> Iterator[DropBox]:
+    with run_drop_box() as server:
         yield server
 
 

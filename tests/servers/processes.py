@@ -47,16 +47,19 @@ def running(
     *,
     answers: Callable[[], bool],
     user: str | None = None,
+    folder: Path | None = None,
     end: signal.Signals = signal.SIGTERM,
     within: float = 20.0,
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server from the moment it answers to the end of the block; its output goes to `log`.
 
+    It starts in `folder`, or where the log is.
+
     Raises RuntimeError with that output if it ends by itself or does not answer `within` seconds.
     """
     with log.open("ab") as output:
         process = subprocess.Popen(
-            as_user(command, user), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=log.parent
+            as_user(command, user), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder or log.parent
         )
     try:
         limit = time.monotonic() + within

@@ -64,7 +64,7 @@ def run_sshd(*sftp_options: str, settings: str = "", key_types: tuple[str, ...] 
 
 
 def _config(home: Path, port: int, key_types: tuple[str, ...], sftp_options: tuple[str, ...], more: str) -> str:
-    lines = [f"HostKey {home / kind}" for kind in key_types]
+    lines = [more, *(f"HostKey {home / kind}" for kind in key_types)]  # of a setting given twice the first counts
     lines += [
         f"Port {port}",
         "ListenAddress 127.0.0.1",
@@ -76,7 +76,6 @@ def _config(home: Path, port: int, key_types: tuple[str, ...], sftp_options: tup
         "PidFile none",
         "MaxStartups 100",
         f"Subsystem sftp internal-sftp -d {home / 'files'} {' '.join(sftp_options)}",
-        more,
     ]
     return "\n".join(lines) + "\n"
 

@@ -57,7 +57,7 @@ def main() -> int:
 
 def install(packages: list[str]) -> bool:
     """Whether apt installed the packages; none of their services is started."""
-    quiet = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0"]
+    quiet = ["apt-get", "-qq", "-o", "Dpkg::Use-Pty=0", "-o", "DPkg::Lock::Timeout=60"]
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     steps = ([*quiet, "update"], [*quiet, "install", "--yes", "--no-install-recommends", *packages])
     with _no_service_starts():

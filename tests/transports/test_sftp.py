@@ -177,9 +177,10 @@ class TestServersThatForbid:
             put(session, "piquet-test.part")
         assert (failed.value.step, failed.value.permanent) == ("write", True)
 
-    def test_a_full_disk_is_worth_another_try_and_no_acknowledged_byte_is_missed(self, sshd: Sshd) -> None:
+    @pytest.mark.parametrize("chunks", [[b"a"], [CONTENT], [CONTENT, b""], [CONTENT, CONTENT]])
+    def test_a_full_disk_is_noticed_with_the_write_and_worth_another_try(self, sshd: Sshd, chunks: list[bytes]) -> None:
         with connect(on_sshd(sshd, directory="/dev")) as session, pytest.raises(DeliveryError) as failed:
-            put(session, "full")
+            session.upload("full", chunks, sum(map(len, chunks)))
         assert (failed.value.step, failed.value.permanent) == ("write", False)
 
 

@@ -10,8 +10,8 @@ from portal.charging.table_shape import Cell
 
 _UNIT = re.compile(r"\s*(kwh|wh|h|hours?|min|minutes?|s|sec|seconds?)", re.IGNORECASE)
 _PLAIN = {
-    ".": re.compile(r"([+-]?\d{1,15})(?:\.(\d{0,20}))?", re.ASCII),
-    ",": re.compile(r"([+-]?\d{1,15})(?:,(\d{0,20}))?", re.ASCII),
+    ".": re.compile(r"(?=.*\d)([+-]?\d{0,15})(?:\.(\d{0,20}))?", re.ASCII),
+    ",": re.compile(r"(?=.*\d)([+-]?\d{0,15})(?:,(\d{0,20}))?", re.ASCII),
 }
 # Grouped thousands that cannot be taken for decimals: by apostrophe or blank, or by the other mark with either a
 # decimal part behind them or two groups. A lone "1,234" beside decimal points stays unread.
@@ -42,7 +42,7 @@ def read_number(cell: Cell, decimal_mark: str) -> Decimal | None:
     text = _UNIT.sub("", cell.strip()) if cell.strip()[-1:].isalpha() else cell.strip()
     plain = _PLAIN[decimal_mark].fullmatch(text)
     if plain:
-        return Decimal(f"{plain[1]}.{plain[2] or '0'}")
+        return Decimal(f"{plain[1]}.{plain[2] or 0}")
     if _GROUPED[decimal_mark].fullmatch(text):
         sign_and_digits = re.sub(rf"[^\d{re.escape(decimal_mark)}+-]", "", text)
         return Decimal(sign_and_digits.replace(",", "."))

@@ -1,0 +1,244 @@
+"""Charging sessions and drivers, as the actor may see them. No row is loaded past this gate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.charging.finishing import instants
+from portal.charging.models import ChargingSession, Driver, QuarterHour
+from portal.core import authz, paging
+from portal.core.authz import standing
+from portal.core.errors import NotAllowed, NotThere
+from portal.stations import queries as stations
+from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
+
+
+class SessionLine(NamedTuple):
+    """A charging session as one reader may see it: a hidden driver is a number, and his card is not told."""
+
+    row: ChargingSession
+    connector: Connector
+    station: Station
+    driver: str
+    card: str
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFilter:
+    """Which sessions a list shows. The period is of instants: those that begin in it."""
+
+    text: str = ""
+    station_group_id: int | None = None
+    station_id: int | None = None
+    driver_id: int | None = None
+    import_id: int | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    sessions: int
+    energy_wh: int
+
+
+def shows_drivers(account_id: int) -> sa.ColumnElement[bool]:
+    """The condition that the account may know the drivers at a Station: it owns it, or one of the grants by which it
+    may see the station's sessions does not hide them."""
+    member = StationGroupStation
+    open_groups = authz.visible(account_id, "session:view").join(Grant, Grant.id == standing.c.grant_id)
+    open_groups = open_groups.where(Grant.hides_drivers.is_(False))
+    shown = sa.select(member.station_id).where(member.station_group_id.in_(open_groups))
+    return sa.or_(Station.owner_id == account_id, Station.id.in_(shown))
+
+
+def driver_name(driver: Driver | None, *, shown: bool) -> str:
+    """A driver as a reader may know him: his label, or a number that stays the same and tells nothing."""
+    if driver is None:
+        return ""
+    return driver.label if shown else f"#{driver.id}"
+
+
+def visible_sessions(session: Session, account_id: int) -> sa.ColumnElement[bool]:
+    """The condition that a ChargingSession row is one that the account may see.
+
+    An account that nobody shares a group with is spared the search for shared stations, so that its list is read
+    along the index (owner, start).
+    """
+    own = ChargingSession.owner_id == account_id
+    groups = authz.visible(account_id, "session:view").where(standing.c.grant_id.is_not(None))
+    if session.scalar(groups.limit(1)) is None:
+        return own
+    member = StationGroupStation
+    shared = sa.select(Connector.id).join(member, member.station_id == Connector.station_id)
+    return sa.or_(own, ChargingSession.connector_id.in_(shared.where(member.station_group_id.in_(groups))))
+
+
+def sessions(session: Session, account_id: int, wanted: SessionFilter, number: int) -> paging.Page[SessionLine]:
+    """A page of the sessions that the account may see, the latest first."""
+    conditions = _conditions(session, account_id, wanted)
+    shown = shows_drivers(account_id).label("shown")
+    query = sa.select(ChargingSession, Connector, Station, Driver, shown).where(*conditions)
+    query = query.join(Connector, Connector.id == ChargingSession.connector_id)
+    query = query.join(Station, Station.id == Connector.station_id)
+    query = query.outerjoin(Driver, Driver.id == ChargingSession.driver_id)
+    query = query.order_by(ChargingSession.started_at.desc(), ChargingSession.id.desc())
+    total = totals(session, account_id, wanted).sessions
+    found = session.execute(query.limit(paging.SIZE).offset(paging.offset(number))).all()
+    return paging.Page([_line(*row._tuple()) for row in found], max(1, number), total)
+
+
+def _line(
+    row: ChargingSession, connector: Connector, station: Station, driver: Driver | None, shown: bool
+) -> SessionLine:
+    return SessionLine(row, connector, station, driver_name(driver, shown=shown), (row.card or "") if shown else "")
+
+
+def totals(session: Session, account_id: int, wanted: SessionFilter) -> Totals:
+    """Count and energy of all the sessions that the filter shows to this account."""
+    columns = (sa.func.count(), sa.func.coalesce(sa.func.sum(ChargingSession.energy_wh), 0))
+    count, energy_wh = session.execute(
+        sa.select(*columns).select_from(ChargingSession).where(*_conditions(session, account_id, wanted))
+    ).one()
+    return Totals(count, int(energy_wh))
+
+
+def session_line(session: Session, account_id: int, row: ChargingSession) -> SessionLine:
+    """One session, already loaded through the gate, as the reader may see it."""
+    connector = session.get_one(Connector, row.connector_id)
+    station = session.get_one(Station, connector.station_id)
+    shown = session.scalar(sa.select(Station.id).where(Station.id == station.id, shows_drivers(account_id))) is not None
+    return _line(row, connector, station, session.get(Driver, row.driver_id) if row.driver_id else None, shown)
+
+
+def _conditions(session: Session, account_id: int, wanted: SessionFilter) -> list[sa.ColumnElement[bool]]:
+    table, member = ChargingSession, StationGroupStation
+    conditions = [visible_sessions(session, account_id)]
+    if wanted.station_group_id is not None:
+        group = sa.select(Connector.id).join(member, member.station_id == Connector.station_id)
+        seen = member.station_group_id.in_(authz.visible(account_id, "session:view"))
+        conditions.append(table.connector_id.in_(group.where(member.station_group_id == wanted.station_group_id, seen)))
+    if wanted.station_id is not None:
+        conditions.append(
+            table.connector_id.in_(sa.select(Connector.id).where(Connector.station_id == wanted.station_id))
+        )
+    if wanted.driver_id is not None:
+        conditions += [table.driver_id == wanted.driver_id, _driver_is_shown(account_id)]
+    if wanted.import_id is not None:
+        conditions.append(table.import_id == wanted.import_id)
+    if wanted.starts_at is not None:
+        conditions.append(table.started_at >= wanted.starts_at)
+    if wanted.ends_at is not None:
+        conditions.append(table.started_at < wanted.ends_at)
+    if wanted.text:
+        conditions.append(_matches(account_id, wanted.text))
+    return conditions
+
+
+def _driver_is_shown(account_id: int) -> sa.ColumnElement[bool]:
+    shown = sa.select(Connector.id).join(Station, Station.id == Connector.station_id).where(shows_drivers(account_id))
+    return ChargingSession.connector_id.in_(shown)
+
+
+def _matches(account_id: int, text: str) -> sa.ColumnElement[bool]:
+    """Station, or driver and card where these are shown, or the session's own number: nobody finds out by searching
+    what he is not shown."""
+    named = sa.or_(Station.name.icontains(text, autoescape=True), Station.reference == text)
+    at_station = (
+        sa.select(Connector.id)
+        .join(Station, Station.id == Connector.station_id)
+        .where(named, stations.visible_stations(account_id, "session:view"))
+    )
+    person = sa.or_(
+        ChargingSession.driver_id.in_(sa.select(Driver.id).where(Driver.label.icontains(text, autoescape=True))),
+        ChargingSession.card == text,
+    )
+    return sa.or_(
+        ChargingSession.connector_id.in_(at_station),
+        ChargingSession.external_id == text,
+        sa.and_(person, _driver_is_shown(account_id)),
+    )
+
+
+def charging_session(session: Session, account_id: int, action: str, row_id: int) -> ChargingSession:
+    """The session, by what the account is to its station; NotThere or NotAllowed else."""
+    row = session.get(ChargingSession, row_id)
+    if row is None:
+        raise NotThere
+    connector = session.get_one(Connector, row.connector_id)
+    station = session.get_one(Station, connector.station_id)
+    if not stations.may(session, account_id, "session:view", station):
+        raise NotThere
+    if not stations.may(session, account_id, action, station):
+        raise NotAllowed
+    return row
+
+
+def quarter_hours(session: Session, row: ChargingSession) -> Sequence[QuarterHour]:
+    """The quarter hours of one session, in order."""
+    wanted = sa.select(QuarterHour).where(QuarterHour.session_id == row.id)
+    return session.scalars(wanted.order_by(QuarterHour.starts_at)).all()
+
+
+def station_groups(session: Session, account_id: int) -> Sequence[StationGroup]:
+    """The station groups whose sessions the account may see, by name."""
+    seen = StationGroup.id.in_(authz.visible(account_id, "session:view"))
+    return session.scalars(sa.select(StationGroup).where(seen).order_by(StationGroup.name)).all()
+
+
+def energy_per_day(
+    session: Session,
+    account_id: int,
+    first_day: date,
+    last_day: date,
+    zone: ZoneInfo,
+    station_group_id: int | None = None,
+) -> dict[date, int]:
+    """Wh of each local day from the first to the last one, 0 included, over all stations whose sessions the account
+    may see, or those of one station group. One statement; the database sums per quarter hour, so that a day of 92 or
+    100 quarter hours is right on both engines."""
+    starts_at, ends_at = instants(first_day, last_day, zone)
+    of_station = stations.visible_stations(account_id, "session:view")
+    wanted = sa.select(QuarterHour.starts_at, sa.func.sum(QuarterHour.energy_wh))
+    wanted = wanted.join(Connector, Connector.id == QuarterHour.connector_id)
+    wanted = wanted.join(Station, Station.id == Connector.station_id).where(of_station)
+    if station_group_id is not None:
+        member = StationGroupStation
+        seen = member.station_group_id.in_(authz.visible(account_id, "session:view"))
+        group = sa.select(member.station_id).where(member.station_group_id == station_group_id, seen)
+        wanted = wanted.where(Station.id.in_(group))
+    wanted = wanted.where(QuarterHour.starts_at >= starts_at, QuarterHour.starts_at < ends_at)
+    days = {date.fromordinal(n): 0 for n in range(first_day.toordinal(), last_day.toordinal() + 1)}
+    for quarter, energy_wh in session.execute(wanted.group_by(QuarterHour.starts_at)):
+        days[quarter.astimezone(zone).date()] += int(energy_wh)
+    return days
+
+
+def driver(session: Session, account_id: int, _action: str, row_id: int) -> Driver:
+    """The driver, for the owner who knows him; NotThere for everybody else."""
+    row = session.get(Driver, row_id)
+    if row is None or row.owner_id != account_id:
+        raise NotThere
+    return row
+
+
+def drivers(session: Session, owner_id: int, text: str, number: int) -> paging.Page[tuple[Driver, int, int]]:
+    """A page of an owner's drivers, each with the number of his sessions and their Wh."""
+    wanted = [Driver.owner_id == owner_id]
+    if text:
+        wanted.append(
+            sa.or_(Driver.label.icontains(text, autoescape=True), Driver.email.icontains(text, autoescape=True))
+        )
+    total = session.scalar(sa.select(sa.func.count()).select_from(Driver).where(*wanted)) or 0
+    some = sa.select(Driver).where(*wanted).order_by(Driver.label, Driver.id)
+    rows = session.scalars(some.limit(paging.SIZE).offset(paging.offset(number))).all()
+    table = ChargingSession
+    sums = sa.select(table.driver_id, sa.func.count(), sa.func.sum(table.energy_wh)).group_by(table.driver_id)
+    found = session.execute(sums.where(table.driver_id.in_([row.id for row in rows])))
+    known = {row[0]: (row[1], int(row[2])) for row in found}
+    return paging.Page([(row, *known.get(row.id, (0, 0))) for row in rows], max(1, number), total)

@@ -1,11 +1,14 @@
 """How figures and times are written for the reader: his language, his time zone."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from babel.numbers import format_currency as _currency
 from flask import Flask
 from flask_babel import format_date, format_datetime, format_decimal, get_locale
+from jinja2 import pass_context
 
 
 def local_datetime(instant: datetime | None, form: str = "short") -> str:
@@ -54,4 +57,14 @@ def initials(name: str) -> str:
 
 def create(app: Flask) -> None:
     for written in (local_datetime, local_date, kwh, number, rappen, price, kilowatts, initials):
-        app.add_template_filter(written)
+        app.add_template_filter(_for_the_reader(written), written.__name__)
+
+
+def _for_the_reader(written: Callable[..., str]) -> Callable[..., str]:
+    """As a filter that Jinja never works out while it compiles a template: the answer depends on who reads."""
+
+    @pass_context
+    def filtered(_context: object, *arguments: Any) -> str:
+        return written(*arguments)
+
+    return filtered

@@ -120,7 +120,7 @@ def create(app: Flask, settings: Settings) -> None:
     limiter.init_app(app)
     login.init_app(app)
     login.login_view = "accounts.log_in"
-    babel.init_app(app, locale_selector=language, timezone_selector=time_zone)
+    babel.init_app(app, locale_selector=lambda: f"{language()}_CH", timezone_selector=time_zone)
     app.register_blueprint(bp)
     app.before_request(_begin)
     app.after_request(_headers)
@@ -185,8 +185,13 @@ def set_theme() -> WerkzeugResponse:
     if chosen not in THEMES:
         abort(400)
     response = redirect(inner_path(request.form.get("next"), url_for("dashboard.show")))
-    response.set_cookie("theme", chosen, max_age=31536000, samesite="Lax", httponly=True)
+    keep_theme(response, chosen)
     return response
+
+
+def keep_theme(response: WerkzeugResponse, chosen: str) -> None:
+    """Remember the appearance in this browser."""
+    response.set_cookie("theme", chosen, max_age=31536000, samesite="Lax", httponly=True)
 
 
 def _http_error(error: HTTPException) -> tuple[str, int]:

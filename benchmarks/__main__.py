@@ -1,0 +1,37 @@
+"""Runs the benchmarks, prints a table, and adds JSON lines to results.jsonl."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import export_month, permission_checks
+from benchmarks.result import Result
+
+RESULTS = Path(__file__).with_name("results.jsonl")
+BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
+    "permission_checks": permission_checks.run,
+    "export_month": export_month.run,
+}
+
+
+def main(only: list[str]) -> int:
+    """0 when every demand holds; 2 for an unknown name."""
+    unknown = [name for name in only if name not in BENCHMARKS]
+    if unknown:
+        print(f"There is no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}.", file=sys.stderr)
+        return 2
+    print(f"{'name':<44}{'value':>12} {'unit':<12}{'peer':>12}  {'ratio':>8}  {'demand':<10}{'holds':<6}peer's name")
+    every = True
+    with RESULTS.open("a") as lines:
+        for name in only or BENCHMARKS:
+            for result in BENCHMARKS[name]():
+                print(result.line(), flush=True)
+                lines.write(json.dumps(asdict(result) | {"ratio": result.ratio, "holds": result.holds}) + "\n")
+                every = every and result.holds
+    return 0 if every else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,93 @@
+"""What the demo runs in: its settings, its drop box, and what it tells the newcomer."""
+
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from portal.core.config import Settings
+from portal.demo.dates import Shift
+
+PASSWORD = "piquet-demo"  # noqa: S105  published on purpose; refused outside the demo
+DROP_BOX_USER = "utility"
+
+
+class Login(NamedTuple):
+    email: str
+    what: str
+
+
+LOGINS = (
+    Login("operator@demo.example", "the platform's operator: accounts, licences, mail"),
+    Login("master@demo.example", "owns every station; shares station group Bl2"),
+    Login("manage@demo.example", "may edit Bl2 (Manage stations)"),
+    Login("display@demo.example", "sees Bl2 read-only (Display stations)"),
+    Login("piquet1@demo.example", "member of user group Piquet"),
+    Login("piquet2@demo.example", "member of user group Piquet"),
+    Login("stranger@demo.example", "sees nothing of it"),
+)
+
+
+def environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment of every process of the demo: deliveries may go to its own drop box on loopback and nowhere
+    else. What the environment says itself stays."""
+    data_dir = Path(environ.get("DATA_DIR") or "var/demo").absolute()
+    (data_dir / "drop-box").mkdir(mode=0o700, parents=True, exist_ok=True)
+    given = {
+        "DEMO": "1",
+        "DATA_DIR": str(data_dir),
+        "DELIVERY_ALLOWED_NETWORKS": "127.0.0.1/32",
+        "DELIVERY_ALLOWED_PORTS": str(drop_box_port(data_dir)),
+    }
+    return {**given, **environ, "DATA_DIR": str(data_dir)}
+
+
+def drop_box_port(data_dir: Path) -> int:
+    """A free loopback port, chosen once: the demo's destination names it."""
+    kept = data_dir / "drop-box-port"
+    if not kept.exists():
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            kept.write_text(str(probe.getsockname()[1]))
+    return int(kept.read_text())
+
+
+def drop_box_password(data_dir: Path) -> str:
+    """The drop box's password, made once."""
+    kept = data_dir / "drop-box-password"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(secrets.token_urlsafe(18))
+    return kept.read_text()
+
+
+def drop_box_command(data_dir: Path) -> list[str]:
+    drop_box_password(data_dir)
+    command = [sys.executable, "-m", "portal.transports.drop_box", "--root", str(data_dir / "drop-box")]
+    command += ["--port", str(drop_box_port(data_dir)), "--host-key", str(data_dir / "drop-box-host-key")]
+    return [*command, "--username", DROP_BOX_USER, "--password-file", str(data_dir / "drop-box-password")]
+
+
+def notice(shift: Shift) -> str:
+    """What the demo says about its data, in its banner and in the terminal (English; the banner is translated)."""
+    return (
+        f"Demo with real sessions of a housing cooperative in Trondheim (A. L. Sørensen et al., CC BY 4.0), moved by "
+        f"{shift.weeks} weeks: {shift.first_day} to {shift.last_day}."
+    )
+
+
+def welcome(settings: Settings, shift: Shift) -> str:
+    """What a newcomer needs: address, log-ins, where delivered files appear."""
+    width = max(len(login.email) for login in LOGINS)
+    logins = "\n".join(f"    {login.email:<{width}}  {login.what}" for login in LOGINS)
+    return f"""
+Piquet is ready:  {settings.public_url}
+
+  Log in with the password {PASSWORD} as one of
+{logins}
+
+  Delivered files appear in  {settings.data_dir / "drop-box"}
+  {notice(shift)}
+  Ctrl-C stops everything; the data stay in {settings.data_dir}.
+"""

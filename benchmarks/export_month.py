@@ -1,5 +1,7 @@
-"""Export of one month for 1,000 connectors, from quarter hours in SQLite to bytes: this design against the straightforward
-way, ORM rows of each connector summed in Python and written by lxml or the csv module. Both ways must give the same energy.
+"""Export of one month for 1,000 connectors, from quarter hours in SQLite to bytes.
+
+This design against the straightforward way: ORM rows of each connector, summed in Python, written by lxml or the csv
+module. Both ways must give the same energy.
 """
 
 import csv

@@ -1,14 +1,15 @@
 """Energy of meters in a period, with how complete it is: what exports and reports are made of.
 
-A quarter hour with energy is W (measured) or E (substitute). One without is W with 0 Wh inside the coverage of its
-connector, and F (missing) outside it. Sums are integer Wh, straight from the sessions' quarter hours.
+Of one connector a quarter hour with energy is W (measured) or E (substitute); one without is W with 0 Wh inside its
+coverage, and F (missing) outside it. A virtual meter is as good as its worst connector, because its sum lacks what
+that one lacks. Sums are integer Wh, straight from the sessions' quarter hours.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, islice
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -17,9 +18,12 @@ from portal.charging.models import ChargingSession, Coverage, QuarterHour
 from portal.formats.rows import Meter, MeterPeriod, Quarter
 
 QUARTER = timedelta(minutes=15)
+RESOLUTION = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CONNECTORS_AT_ONCE = 200  # bounds the memory of a page of quarter hours: 200 x 2,976 in a month
 
 Span = tuple[datetime, datetime]
+Stamps = dict[datetime, tuple[int, str]]  # quarter hour -> its energy and its quality
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,114 +35,162 @@ class EnergySource:
     driver_id: int | None = None
 
 
+@dataclass(slots=True)
+class _Total:
+    energy_wh: int = 0
+    substitute: int = 0
+    stamps: Stamps = field(default_factory=dict)
+    missing: list[Span] = field(default_factory=list)  # on quarter hours, in order, apart from each other
+
+
 def meter_periods(
-    session: Session, sources: Iterable[EnergySource], starts_at: datetime, ends_at: datetime, *, quarters: bool = False
+    session: Session,
+    sources: Iterable[EnergySource],
+    starts_at: datetime,
+    ends_at: datetime,
+    *,
+    quarters: bool = False,
 ) -> Iterator[MeterPeriod]:
     """One row per source, in their order, for the period from `starts_at` to before `ends_at` (UTC, on quarter hours).
 
-    With `quarters` each row carries every quarter hour of the period. Three SQL statements per 200 connectors at most.
-    A virtual meter is missing a quarter as soon as one of its connectors is.
+    With `quarters` each row carries every quarter hour of the period. Two SQL statements per 200 connectors.
     """
+    period = (starts_at, ends_at)
     for some in _portions(sources):
-        connector_ids = sorted({connector_id for source in some for connector_id in source.connector_ids})
-        gaps = uncovered(session, connector_ids, starts_at, ends_at)
-        stamped = quarters or any(gaps.values()) or any(len(source.connector_ids) > 1 for source in some)
-        totals = _quarters(session, some, starts_at, ends_at) if stamped else _sums(session, some, starts_at, ends_at)
-        for source in some:
-            missing = _merged(gap for connector_id in source.connector_ids for gap in gaps[connector_id])
-            yield _row(source, totals[source], missing, (starts_at, ends_at), quarters=quarters)
+        if len(some) == 1 and (some[0].driver_id is not None or len(some[0].connector_ids) > 1):
+            totals = [_of_many(session, some[0], period)]
+        else:
+            totals = _of_single(session, some, period, quarters=quarters)
+        for source, total in zip(some, totals, strict=True):
+            yield _row(source, total, period, quarters=quarters)
+
+
+def energy_sum(
+    connectors: sa.Select[int], starts_at: datetime, ends_at: datetime, driver_id: int | None
+) -> sa.Select[int]:
+    """The statement that sums the energy (Wh) of these connectors, or of one driver at them, in a period."""
+    query = sa.select(sa.func.coalesce(sa.func.sum(QuarterHour.energy_wh), 0))
+    query = query.where(QuarterHour.connector_id.in_(connectors))
+    query = query.where(QuarterHour.starts_at >= starts_at, QuarterHour.starts_at < ends_at)
+    return _of_driver(query, driver_id)
 
 
 def uncovered(
     session: Session, connector_ids: Sequence[int], starts_at: datetime, ends_at: datetime
 ) -> dict[int, list[Span]]:
     """For each connector the spans of the period that no coverage reaches, in order; [] where all is covered."""
-    overlaps = (Coverage.connector_id.in_(connector_ids), Coverage.starts_at < ends_at, Coverage.ends_at > starts_at)
-    columns = (Coverage.connector_id, Coverage.starts_at, Coverage.ends_at)
     reached = dict.fromkeys(connector_ids, starts_at)
     gaps: dict[int, list[Span]] = {connector_id: [] for connector_id in connector_ids}
-    for connector_id, covers_from, covers_to in session.execute(
-        sa.select(*columns).where(*overlaps).order_by(*columns)
-    ):
-        if covers_from > reached[connector_id]:
-            gaps[connector_id].append((reached[connector_id], covers_from))
-        reached[connector_id] = max(reached[connector_id], min(covers_to, ends_at))
+    for some in _in_parts(connector_ids):
+        for connector_id, covers_from, covers_to in session.execute(_coverage(some, starts_at, ends_at)):
+            if covers_from > reached[connector_id]:
+                gaps[connector_id].append((reached[connector_id], covers_from))
+            reached[connector_id] = max(reached[connector_id], min(covers_to, ends_at))
     for connector_id, until in reached.items():
         if until < ends_at:
             gaps[connector_id].append((until, ends_at))
     return gaps
 
 
-@dataclass(slots=True)
-class _Total:
-    energy_wh: int = 0
-    with_energy: int = 0
-    substitute: int = 0
-    stamps: dict[datetime, tuple[int, str]] | None = None
+def _coverage(
+    connector_ids: Sequence[int], starts_at: datetime, ends_at: datetime
+) -> sa.Select[int, datetime, datetime]:
+    columns = (Coverage.connector_id, Coverage.starts_at, Coverage.ends_at)
+    overlaps = (Coverage.connector_id.in_(connector_ids), Coverage.starts_at < ends_at, Coverage.ends_at > starts_at)
+    return sa.select(*columns).where(*overlaps).order_by(*columns)
 
 
 def _portions(sources: Iterable[EnergySource]) -> Iterator[list[EnergySource]]:
-    waiting = iter(sources)
-    while portion := list(islice(waiting, CONNECTORS_AT_ONCE)):
-        yield portion
+    """Sources in their order: those of one connector many at a time, virtual meters each alone."""
+    singles = groupby(sources, lambda source: source.driver_id is None and len(source.connector_ids) <= 1)
+    for single, run in singles:
+        waiting = iter(run)
+        while portion := list(islice(waiting, CONNECTORS_AT_ONCE if single else 1)):
+            yield portion
 
 
-def _stamped(
-    sources: Sequence[EnergySource], starts_at: datetime, ends_at: datetime
-) -> sa.Select[int, datetime, int, str]:
-    """Connector, quarter hour, its energy and its worst quality ("E" before "W"), of these sources' sessions."""
+def _in_parts(connector_ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    for first in range(0, len(connector_ids), CONNECTORS_AT_ONCE):
+        yield connector_ids[first : first + CONNECTORS_AT_ONCE]
+
+
+def _of_single(session: Session, sources: Sequence[EnergySource], period: Span, *, quarters: bool) -> list[_Total]:
+    """Totals of sources with one connector each: summed by the database where nothing is missing and no quarter is
+    wanted, else quarter by quarter."""
     connector_ids = sorted({connector_id for source in sources for connector_id in source.connector_ids})
-    energy, quality = sa.func.sum(QuarterHour.energy_wh), sa.func.min(QuarterHour.quality)
-    query = sa.select(QuarterHour.connector_id, QuarterHour.starts_at, energy.label("wh"), quality.label("quality"))
-    query = query.where(QuarterHour.connector_id.in_(connector_ids))
-    query = query.where(QuarterHour.starts_at >= starts_at, QuarterHour.starts_at < ends_at)
-    if sources[0].driver_id is not None:
-        query = query.join(ChargingSession, ChargingSession.id == QuarterHour.session_id)
-        query = query.where(ChargingSession.driver_id == sources[0].driver_id)
-    return query.group_by(QuarterHour.connector_id, QuarterHour.starts_at)
+    gaps = uncovered(session, connector_ids, *period)
+    if quarters or any(gaps.values()):
+        by_connector = _totals_by_quarter(session, connector_ids, period, gaps)
+    else:
+        by_connector = _sums(session, connector_ids, period)
+    return [by_connector[source.connector_ids[0]] if source.connector_ids else _Total() for source in sources]
 
 
-def _by_connector(sources: Sequence[EnergySource]) -> dict[int, EnergySource]:
-    return {connector_id: source for source in sources for connector_id in source.connector_ids}
-
-
-def _sums(
-    session: Session, sources: Sequence[EnergySource], starts_at: datetime, ends_at: datetime
-) -> dict[EnergySource, _Total]:
-    """Totals only, summed by the database: quick where nothing is missing and no format wants the quarters."""
-    stamped = _stamped(sources, starts_at, ends_at).subquery()
+def _sums(session: Session, connector_ids: Sequence[int], period: Span) -> dict[int, _Total]:
+    stamped = _stamped(connector_ids, period).subquery()
     substitute = sa.func.count().filter(stamped.c.quality == "E")
-    columns = (stamped.c.connector_id, sa.func.sum(stamped.c.wh), sa.func.count(), substitute)
-    owners, totals = _by_connector(sources), {source: _Total() for source in sources}
-    for connector_id, energy_wh, with_energy, count in session.execute(sa.select(*columns).group_by(columns[0])):
-        total = totals[owners[connector_id]]
-        total.energy_wh += int(energy_wh)
-        total.with_energy += with_energy
-        total.substitute += count
+    columns = (stamped.c.connector_id, sa.func.sum(stamped.c.wh), substitute)
+    totals = {connector_id: _Total() for connector_id in connector_ids}
+    for connector_id, energy_wh, count in session.execute(sa.select(*columns).group_by(columns[0])):
+        totals[connector_id] = _Total(int(energy_wh), count)
     return totals
 
 
-def _quarters(
-    session: Session, sources: Sequence[EnergySource], starts_at: datetime, ends_at: datetime
-) -> dict[EnergySource, _Total]:
-    owners = _by_connector(sources)
-    stamps: dict[EnergySource, dict[datetime, tuple[int, str]]] = defaultdict(dict)
-    for connector_id, at, energy_wh, quality in session.execute(_stamped(sources, starts_at, ends_at)):
-        held = stamps[owners[connector_id]]
-        before, worst = held.get(at, (0, "W"))
-        held[at] = (before + int(energy_wh), min(worst, quality))
-    return {source: _total(stamps[source]) for source in sources}
+def _totals_by_quarter(
+    session: Session, connector_ids: Sequence[int], period: Span, gaps: Mapping[int, list[Span]]
+) -> dict[int, _Total]:
+    stamps: dict[int, Stamps] = defaultdict(dict)
+    for connector_id, at, energy_wh, quality in session.execute(_stamped(connector_ids, period)):
+        stamps[connector_id][at] = (int(energy_wh), quality)
+    return {
+        connector_id: _total(stamps[connector_id], _without(gaps[connector_id], stamps[connector_id]))
+        for connector_id in connector_ids
+    }
 
 
-def _total(stamps: dict[datetime, tuple[int, str]]) -> _Total:
-    substitute = sum(quality == "E" for _, quality in stamps.values())
-    return _Total(sum(energy_wh for energy_wh, _ in stamps.values()), len(stamps), substitute, stamps)
+def _of_many(session: Session, source: EnergySource, period: Span) -> _Total:
+    """The total of a virtual meter: energy added up, a quarter as good as the worst connector has it."""
+    stamps: Stamps = {}
+    missing: list[Span] = []
+    for some in _in_parts(sorted(set(source.connector_ids))):
+        gaps = uncovered(session, some, *period)
+        known: dict[int, set[datetime]] = defaultdict(set)
+        for connector_id, at, energy_wh, quality in session.execute(_stamped(some, period, source.driver_id)):
+            before, worst = stamps.get(at, (0, "W"))
+            stamps[at] = (before + int(energy_wh), min(worst, quality))
+            known[connector_id].add(at)
+        missing += [span for connector_id in some for span in _without(gaps[connector_id], known[connector_id])]
+    return _total(stamps, _merged(missing))
 
 
-def _row(source: EnergySource, total: _Total, gaps: list[Span], period: Span, *, quarters: bool) -> MeterPeriod:
+def _stamped(
+    connector_ids: Sequence[int], period: Span, driver_id: int | None = None
+) -> sa.Select[int, datetime, int, str]:
+    """Connector, quarter hour, its energy and its worst quality ("E" before "W")."""
+    energy, quality = sa.func.sum(QuarterHour.energy_wh), sa.func.min(QuarterHour.quality)
+    query = sa.select(QuarterHour.connector_id, QuarterHour.starts_at, energy.label("wh"), quality.label("quality"))
+    query = query.where(QuarterHour.connector_id.in_(connector_ids))
+    query = query.where(QuarterHour.starts_at >= period[0], QuarterHour.starts_at < period[1])
+    return _of_driver(query, driver_id).group_by(QuarterHour.connector_id, QuarterHour.starts_at)
+
+
+def _of_driver(query: sa.Select, driver_id: int | None) -> sa.Select:  # type: ignore[type-arg]  # keeps its columns
+    if driver_id is None:
+        return query
+    query = query.join(ChargingSession, ChargingSession.id == QuarterHour.session_id)
+    return query.where(ChargingSession.driver_id == driver_id)
+
+
+def _total(stamps: Stamps, missing: list[Span]) -> _Total:
+    energy_wh = sum(energy_wh for energy_wh, _ in stamps.values())
+    lacking = set(_stamps_of(missing)) if missing else frozenset()
+    substitute = sum(quality == "E" and at not in lacking for at, (_, quality) in stamps.items())
+    return _Total(energy_wh, substitute, stamps, missing)
+
+
+def _row(source: EnergySource, total: _Total, period: Span, *, quarters: bool) -> MeterPeriod:
     starts_at, ends_at = period
-    stamps = total.stamps or {}
-    missing = sum(stamp not in stamps for gap in gaps for stamp in _stamps(*gap))
+    missing = sum((end - start) // QUARTER for start, end in total.missing)
     return MeterPeriod(
         meter=source.row,
         starts_at=starts_at,
@@ -147,24 +199,35 @@ def _row(source: EnergySource, total: _Total, gaps: list[Span], period: Span, *,
         measured=(ends_at - starts_at) // QUARTER - total.substitute - missing,
         substitute=total.substitute,
         missing=missing,
-        quarters=_filled(stamps, gaps, period) if quarters else None,
+        quarters=_filled(total, period) if quarters else None,
     )
 
 
-def _filled(stamps: dict[datetime, tuple[int, str]], gaps: list[Span], period: Span) -> Iterator[Quarter]:
-    lacking = {stamp for gap in gaps for stamp in _stamps(*gap)}
-    for stamp in _stamps(*period):
-        energy_wh, quality = stamps.get(stamp, (0, "F" if stamp in lacking else "W"))
-        yield Quarter(stamp, energy_wh, quality)  # type: ignore[arg-type]  # W, E or F by the column's CHECK
+def _filled(total: _Total, period: Span) -> Iterator[Quarter]:
+    lacking = set(_stamps_of(total.missing))
+    for at in _stamps_of([period]):
+        energy_wh, quality = total.stamps.get(at, (0, "W"))
+        yield Quarter(at, energy_wh, "F" if at in lacking else quality)  # type: ignore[arg-type]  # by the CHECK
 
 
-def _stamps(starts_at: datetime, ends_at: datetime) -> Iterator[datetime]:
-    """The quarter hours that a span touches."""
-    into_the_quarter = timedelta(minutes=starts_at.minute % 15, seconds=starts_at.second)
-    stamp = starts_at - into_the_quarter - timedelta(microseconds=starts_at.microsecond)
-    while stamp < ends_at:
-        yield stamp
-        stamp += QUARTER
+def _without(gaps: Iterable[Span], known: Iterable[datetime]) -> list[Span]:
+    """The quarter hours that the gaps touch, as spans, without those whose energy is known all the same."""
+    whole = _merged((_quarter_of(start), _quarter_of(end + QUARTER - RESOLUTION)) for start, end in gaps)
+    if not whole:
+        return []
+    held = set(known)
+    return _merged((at, at + QUARTER) for at in _stamps_of(whole) if at not in held) if held else whole
+
+
+def _quarter_of(instant: datetime) -> datetime:
+    return instant - (instant - EPOCH) % QUARTER
+
+
+def _stamps_of(spans: Iterable[Span]) -> Iterator[datetime]:
+    for at, end in spans:
+        while at < end:
+            yield at
+            at += QUARTER  # noqa: PLW2901  the loop's own counter
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:

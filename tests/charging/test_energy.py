@@ -144,6 +144,13 @@ def test_a_gap_of_a_minute_makes_its_quarter_missing(session: Session, connector
     assert (row.missing, row.measured) == (1, 95)
 
 
+def test_a_quarter_belongs_to_the_period_it_begins_in(session: Session, connectors: list[Connector]) -> None:
+    _charge(session, connectors[0], MIDNIGHT - QUARTER, 1, 20)
+    _charge(session, connectors[0], MIDNIGHT + DAY - QUARTER, 300, 4000)
+    (row,) = meter_periods(session, _sources(connectors[:1]), MIDNIGHT, MIDNIGHT + DAY)
+    assert row.energy_wh == 320
+
+
 def test_a_virtual_meter_lacks_what_one_of_its_connectors_lacks(
     session: Session, owner: Account, connectors: list[Connector]
 ) -> None:

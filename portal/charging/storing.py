@@ -73,6 +73,17 @@ def store(session: Session, origin: Origin, readings: Sequence[Reading]) -> Stor
     return stored
 
 
+def known_ids(session: Session, origin: Origin, ids: Sequence[str]) -> set[str]:
+    """Which of these external ids are there already, as a session or as a flagged row."""
+    there: set[str] = set()
+    for table in (ChargingSession, FlaggedRow):
+        wanted = sa.select(table.external_id).where(
+            table.owner_id == origin.owner_id, table.source == origin.source, table.external_id.in_(ids)
+        )
+        there.update(session.scalars(wanted))
+    return there
+
+
 def _content(row: SessionRow) -> Content:
     return int(row.station_ref), row.started_at, row.ended_at, row.energy_wh
 

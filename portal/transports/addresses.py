@@ -14,17 +14,17 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolver = Callable[..., Iterable[tuple[Any, ...]]]
 
-# Reserved or translating ranges that `is_global` calls global in some of the Python versions served
-# (IANA special-purpose registries; 64:ff9b::/96 RFC 6052, 64:ff9b:1::/48 RFC 8215, 2002::/16 RFC 3056,
-# 2001::/32 RFC 4380, 5f00::/16 RFC 9602, fec0::/10 RFC 3879).
+# Reserved and translating ranges that `is_global` calls global in some of the Python versions served (IANA
+# special-purpose registries). An IPv6 address that stands for an IPv4 address is never public, wherever it
+# leads: compatible and mapped (RFC 4291), NAT64 (RFC 6052, 8215), Teredo (RFC 4380), 6to4 (RFC 3056).
 _NEVER_PUBLIC: tuple[Network, ...] = tuple(
     ipaddress.ip_network(text)
     for text in (
         "100.64.0.0/10", "169.254.0.0/16", "192.0.0.0/24", "192.88.99.0/24", "198.18.0.0/15",
-        "64:ff9b::/96", "64:ff9b:1::/48", "2001::/23", "2002::/16", "3fff::/20", "5f00::/16", "fec0::/10",
+        "::/96", "::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2001::/23", "2002::/16",
+        "3fff::/20", "5f00::/16", "fec0::/10",
     )
 )  # fmt: skip
-_TRANSLATED = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _HOST = re.compile(r"[^\s/\\@#?%\x00-\x1f\x7f]{1,253}")
 
 
@@ -66,27 +66,11 @@ def _parsed(text: str) -> Address:
     return ipaddress.ip_address(text.partition("%")[0])
 
 
-def _carried(address: ipaddress.IPv6Address) -> list[ipaddress.IPv4Address]:
-    """Every IPv4 address that an IPv6 address may stand for."""
-    found = [found for found in (address.ipv4_mapped, address.sixtofour) if found]
-    if address.teredo:
-        found.extend(address.teredo)
-    low = ipaddress.IPv4Address(address.packed[12:])
-    compatible = address.packed[:12] == bytes(12)
-    if compatible or any(address in network for network in _TRANSLATED):
-        found.append(low)
-    return found
-
-
 def is_public(address: Address) -> bool:
     """Whether an address is on the open internet, in whichever spelling, and only there."""
     if not address.is_global or address.is_multicast or address.is_reserved or address.is_unspecified:
         return False
-    if any(address in network for network in _NEVER_PUBLIC if network.version == address.version):
-        return False
-    if isinstance(address, ipaddress.IPv6Address):
-        return all(is_public(carried) for carried in _carried(address))
-    return True
+    return not any(address in network for network in _NEVER_PUBLIC if network.version == address.version)
 
 
 def _refused(message: str, *, permanent: bool = True) -> DeliveryError:

@@ -48,7 +48,7 @@ def test_it_allows_public_addresses(address: str) -> None:
     assert resolve("sftp.utility.example", 22, Reach(), resolver=answering(address))[0].sockaddr[0] == address
 
 
-@pytest.mark.parametrize("text", ["64:ff9b::808:808", "2002:808:808::1", "::8.8.8.8"])
+@pytest.mark.parametrize("text", ["64:ff9b::808:808", "2002:808:808::1", "::8.8.8.8", "::ffff:8.8.8.8"])
 def test_a_translated_address_is_not_public_wherever_it_leads(text: str) -> None:
     assert not is_public(ipaddress.ip_address(text))
 

@@ -178,8 +178,12 @@ class TestServersThatForbid:
         assert (failed.value.step, failed.value.permanent) == ("write", True)
 
     @pytest.mark.parametrize("chunks", [[b"a"], [CONTENT], [CONTENT, b""], [CONTENT, CONTENT]])
-    def test_a_full_disk_is_noticed_with_the_write_and_worth_another_try(self, sshd: Sshd, chunks: list[bytes]) -> None:
-        with connect(on_sshd(sshd, directory="/dev")) as session, pytest.raises(DeliveryError) as failed:
+    def test_a_full_disk_is_noticed_with_the_write_and_worth_another_try(self, chunks: list[bytes]) -> None:
+        with (
+            run_sshd("-P", "fsync", key_types=("ssh-ed25519",)) as server,
+            connect(on_sshd(server, directory="/dev")) as session,
+            pytest.raises(DeliveryError) as failed,
+        ):
             session.upload("full", chunks, sum(map(len, chunks)))
         assert (failed.value.step, failed.value.permanent) == ("write", False)
 

@@ -16,6 +16,11 @@ def groups_of(session: Session, station_id: int) -> Sequence[int]:
     return session.scalars(sa.select(column).where(StationGroupStation.station_id == station_id)).all()
 
 
+def in_group(session: Session, group: StationGroup, station: Station) -> bool:
+    """Whether the station is in the group."""
+    return session.get(StationGroupStation, (group.id, station.id)) is not None
+
+
 def may(session: Session, account_id: int, action: str, station: Station) -> bool:
     """Whether the account may do the action to the station: as its owner, or by its strongest standing in one of the
     station's groups."""

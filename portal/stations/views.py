@@ -1,5 +1,5 @@
-"""Pages."""
+"""Pages of stations, connectors and station groups."""
 
-from flask import Blueprint
+from portal.stations import connector_views, group_views, station_views
 
-blueprints: tuple[Blueprint, ...] = ()
+blueprints = (station_views.bp, connector_views.bp, group_views.bp)

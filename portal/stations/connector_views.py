@@ -1,0 +1,110 @@
+"""Pages of connectors: one page each, with the same address for looking and changing."""
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from portal.accounts.login import current_account
+from portal.core import clock, forms
+from portal.core.db import db
+from portal.core.errors import RuleBroken
+from portal.core.web import guard
+from portal.stations import consequences, entries, labels, operations, pages, queries, states
+from portal.stations.forms import ConnectorForm, of_connector
+from portal.stations.models import Access, Connector, PlugType, Station
+
+bp = Blueprint("connectors", __name__)
+
+
+@bp.get("/connectors/<int:connector_id>")
+@guard("connector:view", connector=queries.connector)
+def show(connector: Connector) -> str:
+    form = ConnectorForm(formdata=None, data=of_connector(connector))
+    if queries.may(db.session(), current_account().id, "connector:edit", connector.station):
+        form.offer_blank_rows()
+    return _page(connector, form)
+
+
+@bp.post("/connectors/<int:connector_id>")
+@guard("connector:edit", connector=queries.connector)
+def edit(connector: Connector) -> tuple[str, int] | Response:
+    form = ConnectorForm()
+    if form.validate_on_submit():
+        try:
+            operations.edit_connector(db.session(), current_account(), connector, form.values())
+        except RuleBroken as broken:
+            db.session.rollback()
+            forms.show(form, broken)
+        else:
+            db.session.commit()
+            flash(gettext("The connector is saved."), "success")
+            _warn(connector)
+            return redirect(url_for("connectors.show", connector_id=connector.id))
+    return _page(connector, form), 422
+
+
+def _page(connector: Connector, form: ConnectorForm) -> str:
+    session, account = db.session(), current_account()
+    return render_template(
+        "stations/connector.html",
+        connector=connector,
+        station=connector.station,
+        form=form,
+        state=states.of_connector(connector, clock.now()),
+        place=pages.place_at_station(session, account.id, connector.station),
+        may_edit=queries.may(session, account.id, "connector:edit", connector.station),
+        may_remove=queries.may(session, account.id, "connector:remove", connector.station),
+        odd_metering_code=entries.looks_wrong(connector.metering_code),
+        sessions_url=pages.link("charging.list_sessions", connector_id=connector.id),
+        labels=labels,
+    )
+
+
+def _warn(connector: Connector) -> None:
+    if entries.looks_wrong(connector.metering_code):
+        text = gettext("The metering code begins with CH, but a Swiss one is CH and 31 letters or digits. Check it.")
+        flash(text, "warning")
+
+
+@bp.route("/stations/<int:station_id>/connectors/add", methods=["GET", "POST"])
+@guard("connector:add", station=queries.station)
+def add(station: Station) -> tuple[str, int] | Response:
+    form = ConnectorForm(data={"plug_type": PlugType.TYPE_2.value, "access": Access.PRIVATE.value})
+    if form.validate_on_submit():
+        try:
+            connector = operations.add_connector(db.session(), current_account(), station, form.values())
+        except RuleBroken as broken:
+            db.session.rollback()
+            forms.show(form, broken)
+        else:
+            db.session.commit()
+            flash(gettext("Connector %(number)s is there.", number=connector.number), "success")
+            _warn(connector)
+            return redirect(url_for("stations.show", station_id=station.id))
+    if request.method == "GET":
+        form.offer_blank_rows()
+    page = render_template("stations/add_connector.html", form=form, station=station, labels=labels)
+    return page, 422 if form.errors else 200
+
+
+@bp.route("/connectors/<int:connector_id>/remove", methods=["GET", "POST"])
+@guard("connector:remove", connector=queries.connector)
+def remove(connector: Connector) -> tuple[str, int] | Response:
+    session, problem, station_id = db.session(), "", connector.station_id
+    if request.method == "POST":
+        try:
+            operations.remove_connector(session, current_account(), connector)
+        except RuleBroken as broken:
+            session.rollback()
+            problem = gettext(broken.message, **broken.params)
+        else:
+            session.commit()
+            flash(gettext("The connector is removed."), "success")
+            return redirect(url_for("stations.show", station_id=station_id))
+    page = render_template(
+        "stations/remove_connector.html",
+        connector=connector,
+        sessions=consequences.sessions_of_connector(session, connector),
+        problem=problem,
+    )
+    return page, 422 if problem else 200

@@ -1,0 +1,98 @@
+"""What deleting would take along: figures for the pages that ask before something is ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from portal.accounts.models import UserGroup
+from portal.stations.group_list import stands
+from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
+
+COUNTED = 10_000
+NAMED = 20
+
+# Charging and exports stand above this domain and import it; here they are tables that refer to it.
+charging_session = sa.table("charging_session", sa.column("connector_id", sa.Integer))
+export_task = sa.table(
+    "export_task", sa.column("station_group_id", sa.Integer), sa.column("name", sa.String), sa.column("id", sa.Integer)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OfStation:
+    connectors: int
+    sessions: int  # up to COUNTED
+    groups: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class OfGroup:
+    stations: int  # up to COUNTED
+    recipients: Sequence[str]  # addresses and user groups with a grant that stands, up to NAMED of them
+    grants: int
+    tasks: Sequence[str]
+
+
+def of_station(session: Session, station: Station) -> OfStation:
+    names = (
+        sa.select(StationGroup.name)
+        .join(StationGroupStation, StationGroupStation.station_group_id == StationGroup.id)
+        .where(StationGroupStation.station_id == station.id)
+        .order_by(StationGroup.name)
+    )
+    ids = sa.select(Connector.id).where(Connector.station_id == station.id)
+    return OfStation(len(station.connectors), _sessions(session, ids), session.scalars(names).all())
+
+
+def sessions_of_connector(session: Session, connector: Connector) -> int:
+    """The charging sessions of the connector, counted up to COUNTED."""
+    return _sessions(session, sa.select(Connector.id).where(Connector.id == connector.id))
+
+
+def _sessions(session: Session, connector_ids: sa.Select[int]) -> int:
+    column = charging_session.c.connector_id
+    rows = sa.select(column).where(column.in_(connector_ids)).limit(COUNTED).subquery()
+    return session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
+
+
+def of_group(session: Session, group: StationGroup) -> OfGroup:
+    member = StationGroupStation
+    rows = sa.select(member.station_id).where(member.station_group_id == group.id).limit(COUNTED).subquery()
+    stations = session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
+    standing = sa.select(sa.func.count()).where(Grant.station_group_id == group.id, *stands())
+    return OfGroup(stations, recipients(session, group), session.scalar(standing) or 0, tasks(session, group))
+
+
+def tasks(session: Session, group: StationGroup) -> Sequence[str]:
+    """The names of the export tasks on the group, up to NAMED of them."""
+    named = sa.select(export_task.c.name).where(export_task.c.station_group_id == group.id)
+    return session.scalars(named.order_by(export_task.c.name).limit(NAMED)).all()
+
+
+def recipients(session: Session, group: StationGroup, *, losing: Station | None = None) -> Sequence[str]:
+    """Whom the group is open to by a grant that stands, by address or name of the user group, up to NAMED; with
+    `losing` only those who see that station through no other group."""
+    whom = sa.func.coalesce(Grant.email, UserGroup.name)
+    statement = (
+        sa.select(whom)
+        .outerjoin(UserGroup, UserGroup.id == Grant.user_group_id)
+        .where(Grant.station_group_id == group.id, *stands())
+    )
+    if losing is not None:
+        statement = statement.where(~_elsewhere(group, losing))
+    return session.scalars(statement.distinct().order_by(whom).limit(NAMED)).all()
+
+
+def _elsewhere(group: StationGroup, station: Station) -> sa.ColumnElement[bool]:
+    """That the grant's recipient holds another standing grant, on another group with the station."""
+    other, member = aliased(Grant), StationGroupStation
+    same = sa.or_(other.email == Grant.email, other.user_group_id == Grant.user_group_id)
+    return (
+        sa.select(other.id)
+        .join(member, member.station_group_id == other.station_group_id)
+        .where(member.station_id == station.id, other.station_group_id != group.id, same, *stands(other))
+        .correlate(Grant)
+        .exists()
+    )

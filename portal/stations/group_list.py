@@ -1,0 +1,149 @@
+"""The list of station groups that an account owns, manages or may see: its own first, then owner by owner, by name."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core import clock, paging
+from portal.core.paging import Page
+from portal.stations import reach, search
+from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
+from portal.stations.reach import Reach, Relation
+
+COUNTED = 10_000  # stations and connectors of a group are counted up to here
+CHOICES = 500  # groups offered in a filter
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """A group with its figures. `grants` is the number of grants that stand, none where the account may not know."""
+
+    group: StationGroup
+    owner: str
+    relation: Relation
+    stations: int
+    connectors: int
+    grants: int | None
+
+
+def groups(
+    session: Session, account_id: int, *, relation: Relation | None = None, text: str = "", number: int = 1
+) -> Page[GroupRow]:
+    """A page of the groups the account owns, manages and views, or of one of these relations, whose name contains the
+    text."""
+    mine = reach.of(session, account_id)
+    conditions = [_reached(session, mine, relation), _named(session, search.cleaned(text))]
+    total = session.scalar(sa.select(sa.func.count()).select_from(StationGroup).where(*conditions)) or 0
+    number = min(max(1, number), max(1, -(-total // paging.SIZE)))
+    order = (StationGroup.owner_id != account_id, StationGroup.owner_id, StationGroup.name, StationGroup.id)
+    statement = (
+        sa.select(StationGroup, Account.name, Account.email, *_figures())
+        .join(Account, Account.id == StationGroup.owner_id)
+        .where(*conditions)
+        .order_by(*order)
+    )
+    found = session.execute(statement.limit(paging.SIZE).offset(paging.offset(number))).all()
+    grants = _grants(session, [row[0].id for row in found if _may_count(mine, row[0])])
+    rows = [
+        GroupRow(
+            group,
+            name or email,
+            Relation.OWNED if group.owner_id == account_id else mine.groups[group.id].relation,
+            stations,
+            connectors,
+            grants.get(group.id, 0) if _may_count(mine, group) else None,
+        )
+        for group, name, email, stations, connectors in found
+    ]
+    return Page(rows, number, total)
+
+
+def choices(session: Session, account_id: int) -> list[tuple[int, str]]:
+    """Groups to filter by, as pairs of id and name: the account's own, then those shared with it."""
+    own = (
+        sa.select(StationGroup.id, StationGroup.name)
+        .where(StationGroup.owner_id == account_id)
+        .order_by(StationGroup.name)
+        .limit(CHOICES)
+    )
+    listed = [(id_, name) for id_, name in session.execute(own)]
+    shared = sorted(reach.of(session, account_id).groups.values(), key=lambda g: (g.name, g.id))
+    return listed + [(g.id, g.name) for g in shared[:CHOICES]]
+
+
+def sizes(session: Session, group: StationGroup) -> tuple[int, int]:
+    """How many stations and connectors a group has, up to COUNTED."""
+    stations, connectors = _figures()
+    row = session.execute(sa.select(stations, connectors).where(StationGroup.id == group.id)).one()
+    return row[0], row[1]
+
+
+def _reached(session: Session, mine: Reach, relation: Relation | None) -> sa.ColumnElement[bool]:
+    own = StationGroup.owner_id == mine.account_id
+    if relation == Relation.OWNED:
+        return own
+    shared = reach.among(session, StationGroup.id, mine.ids(relation))
+    return shared if relation is not None else sa.or_(own, shared)
+
+
+def _named(session: Session, text: str) -> sa.ColumnElement[bool]:
+    if not text:
+        return sa.true()
+    if session.get_bind().dialect.name != "sqlite":
+        return StationGroup.name.icontains(text, autoescape=True)
+    spellings = {text.lower(), text.upper()}  # SQLite's LIKE knows capitals of ASCII only
+    return sa.or_(*(StationGroup.name.contains(spelling, autoescape=True) for spelling in spellings))
+
+
+def _figures() -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+    member = StationGroupStation
+    stations = sa.select(member.station_id).where(member.station_group_id == StationGroup.id)
+    connectors = stations.join(Connector, Connector.station_id == member.station_id)
+    return _bounded(stations), _bounded(connectors)
+
+
+def _bounded(rows: sa.Select[int]) -> sa.ColumnElement[int]:
+    counted = rows.correlate(StationGroup).limit(COUNTED).subquery()
+    return sa.select(sa.func.count()).select_from(counted).scalar_subquery()
+
+
+def _may_count(mine: Reach, group: StationGroup) -> bool:
+    return group.owner_id == mine.account_id or mine.groups[group.id].administered
+
+
+def _grants(session: Session, group_ids: Sequence[int] | Collection[int]) -> dict[int, int]:
+    if not group_ids:
+        return {}
+    statement = (
+        sa.select(Grant.station_group_id, sa.func.count())
+        .where(Grant.station_group_id.in_(group_ids), *stands())
+        .group_by(Grant.station_group_id)
+    )
+    return {row[0]: row[1] for row in session.execute(statement)}
+
+
+def stands(grant: type[Grant] = Grant) -> tuple[sa.ColumnElement[bool], ...]:
+    """That a grant is neither revoked nor ended, whether or not it has begun."""
+    return grant.revoked_at.is_(None), sa.or_(grant.ends_at.is_(None), grant.ends_at > clock.now())
+
+
+@dataclass(frozen=True, slots=True)
+class OfStation:
+    """A group of a station; `grants` as in GroupRow."""
+
+    group: StationGroup
+    grants: int | None
+
+
+def groups_of_station(session: Session, account_id: int, station: Station) -> list[OfStation]:
+    """The groups with this station that the account may see, with the number of grants that stand on each."""
+    mine = reach.of(session, account_id)
+    member = StationGroupStation
+    groups = sa.select(StationGroup).join(member, member.station_group_id == StationGroup.id)
+    rows = session.scalars(groups.where(member.station_id == station.id).order_by(StationGroup.name))
+    found = [group for group in rows if group.owner_id == account_id or group.id in mine.groups]
+    grants = _grants(session, [group.id for group in found if _may_count(mine, group)])
+    return [OfStation(g, grants.get(g.id, 0) if _may_count(mine, g) else None) for g in found]

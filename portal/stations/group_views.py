@@ -1,0 +1,190 @@
+"""Pages of station groups."""
+
+from typing import Any
+
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext, ngettext
+from werkzeug.wrappers import Response
+
+from portal.accounts.login import current_account
+from portal.core import authz, clock, forms
+from portal.core.db import db
+from portal.core.errors import NotThere, RuleBroken
+from portal.core.web import guard
+from portal.stations import (
+    consequences,
+    group_list,
+    labels,
+    operations,
+    pages,
+    queries,
+    search,
+    states,
+    station_list,
+)
+from portal.stations.forms import AddStationsForm, GroupForm
+from portal.stations.models import Station, StationGroup
+
+bp = Blueprint("station_groups", __name__)
+
+
+@bp.get("/station-groups")
+@guard("station_group:list")
+def list_groups() -> str:
+    text = search.cleaned(request.args.get("q"))
+    page = group_list.groups(
+        db.session(), current_account().id, relation=pages.relation(), text=text, number=pages.page_number()
+    )
+    return render_template("station_groups/list.html", page=page, text=text, show=pages.relation() or "")
+
+
+@bp.route("/station-groups/create", methods=["GET", "POST"])
+@guard("station_group:create")
+def create() -> tuple[str, int] | Response:
+    form = GroupForm()
+    if form.validate_on_submit():
+        try:
+            group = operations.create_group(
+                db.session(), current_account(), form.name.data or "", form.description.data or ""
+            )
+        except RuleBroken as broken:
+            db.session.rollback()
+            forms.show(form, broken)
+        else:
+            db.session.commit()
+            flash(gettext("The group is there. Now add its stations."), "success")
+            return redirect(url_for("station_groups.add_stations", station_group_id=group.id))
+    return render_template("station_groups/create.html", form=form), 422 if form.errors else 200
+
+
+@bp.get("/station-groups/<int:station_group_id>")
+@guard("station_group:view", station_group=queries.station_group)
+def show(station_group: StationGroup) -> str:
+    session, account = db.session(), current_account()
+    text = search.cleaned(request.args.get("q"))
+    page = station_list.of_group(session, station_group, text=text, number=pages.page_number())
+    now = clock.now()
+    return render_template(
+        "station_groups/show.html",
+        group=station_group,
+        page=page,
+        text=text,
+        sizes=group_list.sizes(session, station_group),
+        station_states={station.id: states.of_station(station.connectors, now) for station in page.items},
+        place=pages.place_at_group(session, account.id, station_group),
+        tabs=tabs(station_group, "stations"),
+        may=_rights(station_group),
+        labels=labels,
+    )
+
+
+def _rights(group: StationGroup) -> dict[str, bool]:
+    actions = ("edit", "delete", "add_station", "remove_station")
+    held = authz.standings(db.session(), current_account().id, [group.id])
+    return {a: any((s.role, s.licence, f"station_group:{a}") in authz.ALLOWED for s in held) for a in actions}
+
+
+def tabs(group: StationGroup, active: str) -> list[dict[str, Any]]:
+    """The tabs of a group's pages, as the component takes them: what exists, and what the reader may open. `active`:
+    stations, sharing, charging or exports."""
+    sees_grants = authz.may(db.session(), current_account().id, "grant:view", [group.id])
+    grants = pages.link("sharing.list_grants", station_group_id=group.id) if sees_grants else ""
+    known = (
+        ("stations", url_for("station_groups.show", station_group_id=group.id), gettext("Stations")),
+        ("sharing", grants, gettext("Sharing")),
+        ("charging", pages.link("charging.list_sessions", station_group_id=group.id), gettext("Charging")),
+        ("exports", pages.link("exports.list_tasks", station_group_id=group.id), gettext("Exports")),
+    )
+    return [{"url": url, "label": label, "active": name == active} for name, url, label in known if url]
+
+
+@bp.route("/station-groups/<int:station_group_id>/edit", methods=["GET", "POST"])
+@guard("station_group:edit", station_group=queries.station_group)
+def edit(station_group: StationGroup) -> tuple[str, int] | Response:
+    form = GroupForm(obj=station_group)
+    if form.validate_on_submit():
+        try:
+            operations.edit_group(
+                db.session(), current_account(), station_group, form.name.data or "", form.description.data or ""
+            )
+        except RuleBroken as broken:
+            db.session.rollback()
+            forms.show(form, broken)
+        else:
+            db.session.commit()
+            flash(gettext("The group is saved."), "success")
+            return redirect(url_for("station_groups.show", station_group_id=station_group.id))
+    return render_template("station_groups/edit.html", form=form, group=station_group), 422 if form.errors else 200
+
+
+@bp.route("/station-groups/<int:station_group_id>/delete", methods=["GET", "POST"])
+@guard("station_group:delete", station_group=queries.station_group)
+def delete(station_group: StationGroup) -> str | Response:
+    session = db.session()
+    if request.method == "POST":
+        operations.delete_group(session, current_account(), station_group)
+        session.commit()
+        flash(gettext("The group is deleted; its stations are still there."), "success")
+        return redirect(url_for("station_groups.list_groups"))
+    ending = consequences.of_group(session, station_group)
+    return render_template("station_groups/delete.html", group=station_group, sentences=_sentences(ending))
+
+
+def _sentences(ending: consequences.OfGroup) -> list[str]:
+    stations = ngettext(
+        "%(num)s station leaves the group and stays yours.",
+        "%(num)s stations leave the group and stay yours.",
+        ending.stations,
+    )
+    access = [gettext("%(who)s loses access to the group at once.", who=who) for who in ending.recipients]
+    if ending.grants > len(ending.recipients):
+        access.append(ngettext("%(num)s grant ends in all.", "%(num)s grants end in all.", ending.grants))
+    tasks = [
+        gettext("The export task %(name)s is deleted with its history; files already delivered stay there.", name=name)
+        for name in ending.tasks
+    ]
+    return [stations, *access, *tasks, gettext("This cannot be undone.")]
+
+
+@bp.route("/station-groups/<int:station_group_id>/add-stations", methods=["GET", "POST"])
+@guard("station_group:add_station", station_group=queries.station_group)
+def add_stations(station_group: StationGroup) -> tuple[str, int] | Response:
+    session, form = db.session(), AddStationsForm()
+    if form.validate_on_submit():
+        try:
+            chosen = form.chosen(request.form.getlist("station_ids"))
+            added = operations.add_stations(session, current_account(), station_group, chosen)
+        except RuleBroken as broken:
+            session.rollback()
+            forms.show(form, broken)
+        else:
+            session.commit()
+            flash(ngettext("%(num)s station is added.", "%(num)s stations are added.", added), "success")
+            return redirect(url_for("station_groups.show", station_group_id=station_group.id))
+    text = search.cleaned(request.args.get("q"))
+    page = station_list.not_in_group(session, station_group, text=text, number=pages.page_number())
+    rendered = render_template("station_groups/add_stations.html", group=station_group, form=form, page=page, text=text)
+    return rendered, 422 if form.errors else 200
+
+
+@bp.route("/station-groups/<int:station_group_id>/stations/<int:station_id>/remove", methods=["GET", "POST"])
+@guard("station_group:remove_station", station_group=queries.station_group, station=queries.station)
+def remove_station(station_group: StationGroup, station: Station) -> str | Response:
+    session = db.session()
+    if request.method == "POST":
+        operations.remove_station(session, current_account(), station_group, station)
+        session.commit()
+        flash(gettext("The station is no longer in this group."), "success")
+        return redirect(url_for("station_groups.show", station_group_id=station_group.id))
+    if not queries.in_group(session, station_group, station):
+        raise NotThere
+    losing = consequences.recipients(session, station_group, losing=station)
+    sentences = [gettext("%(who)s sees this station no more.", who=who) for who in losing]
+    sentences += [
+        gettext("The export task %(name)s no longer contains it, from its next file on.", name=name)
+        for name in consequences.tasks(session, station_group)
+    ]
+    sentences.append(gettext("The station itself, its connectors and its sessions stay."))
+    return render_template(
+        "station_groups/remove_station.html", group=station_group, station=station, sentences=sentences
+    )

@@ -1,0 +1,43 @@
+"""Writing changes: what was, what is, and who changed it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core import audit
+from portal.core.errors import RuleBroken
+from portal.stations.models import Connector, Station, StationGroup
+
+Subject = Station | StationGroup | Connector
+
+
+def kind(row: Subject) -> str:
+    return row.__tablename__
+
+
+def record(session: Session, action: str, row: Subject, actor: Account, **detail: Any) -> None:
+    """An audit entry about the row, to be read by its owner."""
+    subject = f"{kind(row)}/{row.id}"
+    audit.record(session, action, subject, actor_id=actor.id, owner_id=row.owner_id, **detail)
+
+
+def assign(session: Session, action: str, row: Subject, actor: Account, values: Mapping[str, Any]) -> None:
+    """Set these columns and record each that changed, as [before, after]; nothing is recorded when none did."""
+    changed = {name: [getattr(row, name), value] for name, value in values.items() if getattr(row, name) != value}
+    for name, (_before, after) in changed.items():
+        setattr(row, name, after)
+    if changed:
+        record(session, action, row, actor, changed=changed)
+
+
+def write(session: Session) -> None:
+    """Send the changes to the database. RuleBroken where somebody else took a unique value at the same instant, after
+    the checks found it free; the whole transaction is rolled back then."""
+    try:
+        session.flush()
+    except IntegrityError:
+        session.rollback()
+        raise RuleBroken("", "Somebody else changed this at the same moment. Look again and save once more.") from None

@@ -1,0 +1,123 @@
+"""What happens to connectors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core.errors import RuleBroken
+from portal.stations import consequences, entries, opening, queries
+from portal.stations.models import IDENTIFIERS, Access, Connector, OpeningTime, PlugType, Station
+from portal.stations.opening import Window
+from portal.stations.operations import changes
+
+MOST_CONNECTORS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorValues:
+    """What a person says about a connector: power in kW, prices in CHF, identifiers by their column."""
+
+    plug_type: str = PlugType.TYPE_2.value
+    max_power_kw: Decimal | None = None
+    access: str = Access.PRIVATE.value
+    price_per_kwh: Decimal | None = None
+    price_per_hour: Decimal | None = None
+    out_of_service: bool = False
+    identifiers: Mapping[str, str] = field(default_factory=dict)
+    opening_times: Sequence[opening.Row] = ()
+
+
+def add_connector(session: Session, actor: Account, station: Station, values: ConnectorValues) -> Connector:
+    """A further connector of the station, with the number after the highest."""
+    highest = session.scalar(sa.select(sa.func.max(Connector.number)).where(Connector.station_id == station.id)) or 0
+    if len(station.connectors) >= MOST_CONNECTORS:
+        raise RuleBroken("", "A station has at most %(most)s connectors.", most=MOST_CONNECTORS)
+    connector = Connector(owner_id=station.owner_id, number=highest + 1)
+    columns = _columns(session, actor, connector, values)
+    windows = opening.windows(values.opening_times)
+    for name, value in columns.items():
+        setattr(connector, name, value)
+    connector.opening_times = [OpeningTime(**window._asdict()) for window in windows]
+    station.connectors.append(connector)
+    changes.write(session)
+    changes.record(session, "connector:add", connector, actor, station=station.name, number=connector.number)
+    return connector
+
+
+def edit_connector(session: Session, actor: Account, connector: Connector, values: ConnectorValues) -> None:
+    """Change a connector; every changed parameter is recorded with its value before and after."""
+    columns = _columns(session, actor, connector, values)
+    windows = opening.windows(values.opening_times)
+    changes.assign(session, "connector:edit", connector, actor, columns)
+    before = [_window(row) for row in connector.opening_times]
+    if before != windows:
+        connector.opening_times = [OpeningTime(**window._asdict()) for window in windows]
+        changed = {"opening_times": [_told(before), _told(windows)]}
+        changes.record(session, "connector:edit", connector, actor, changed=changed)
+    changes.write(session)
+
+
+def remove_connector(session: Session, actor: Account, connector: Connector) -> None:
+    """Remove a connector from its station. RuleBroken while it has charging sessions."""
+    session.execute(sa.select(Connector.id).where(Connector.id == connector.id).with_for_update()).all()
+    if consequences.sessions_of_connector(session, connector):
+        raise RuleBroken(
+            "",
+            "This connector has charging sessions, which bills and exports rest on, so it cannot be removed. "
+            "Take it out of service instead.",
+        )
+    detail = {"station": connector.station.name, "number": connector.number}
+    changes.record(session, "connector:remove", connector, actor, **detail)
+    connector.station.connectors.remove(connector)
+    session.flush()
+
+
+def windows_of(connector: Connector) -> list[Window]:
+    """The connector's opening times, in the order of the week."""
+    return [_window(row) for row in connector.opening_times]
+
+
+def _window(row: OpeningTime) -> Window:
+    return Window(row.weekday, row.opens, row.closes, row.access, row.price_per_kwh, row.price_per_hour)
+
+
+def _told(windows: Sequence[Window]) -> list[dict[str, Any]]:
+    return [window._asdict() for window in windows]
+
+
+def _columns(session: Session, actor: Account, connector: Connector, values: ConnectorValues) -> dict[str, Any]:
+    if values.plug_type not in list(PlugType):
+        raise RuleBroken("plug_type", "Choose one of the plug types.")
+    if values.access not in list(Access):
+        raise RuleBroken("access", "Choose who may charge.")
+    identifiers = {name: entries.line(name, values.identifiers.get(name), 80) or None for name in IDENTIFIERS}
+    for name, value in identifiers.items():
+        _is_free(session, actor, connector, name, value)
+    return {
+        "plug_type": values.plug_type,
+        "max_power_w": entries.power("max_power_kw", values.max_power_kw),
+        "access": values.access,
+        "price_per_kwh": entries.price("price_per_kwh", values.price_per_kwh),
+        "price_per_hour": entries.price("price_per_hour", values.price_per_hour),
+        "out_of_service": values.out_of_service,
+        **identifiers,
+    }
+
+
+def _is_free(session: Session, actor: Account, connector: Connector, name: str, value: str | None) -> None:
+    """An identifier names one meter of an owner: two would put one's energy on the other's bill."""
+    if value is None:
+        return
+    same = sa.select(Connector).where(Connector.owner_id == connector.owner_id, getattr(Connector, name) == value)
+    other = session.scalar(same.where(Connector.id != (connector.id or 0)))
+    if other is None:
+        return
+    if queries.may(session, actor.id, "connector:view", other.station):
+        message = "Connector %(number)s of %(station)s has this identifier already."
+        raise RuleBroken(name, message, number=other.number, station=other.station.name)
+    raise RuleBroken(name, "Another charging point of this owner has this identifier already.")

@@ -1,0 +1,98 @@
+"""What happens to station groups."""
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core.errors import RuleBroken
+from portal.stations import consequences, entries, reach
+from portal.stations.models import Station, StationGroup, StationGroupStation
+from portal.stations.operations import changes
+
+LONGEST_DESCRIPTION = 4000
+MOST_AT_ONCE = 1000
+
+
+def create_group(session: Session, actor: Account, name: str, description: str = "") -> StationGroup:
+    """An empty station group of the actor's."""
+    columns = _columns(session, name, description, owner_id=actor.id)
+    group = StationGroup(owner_id=actor.id, **columns)
+    session.add(group)
+    changes.write(session)
+    changes.record(session, "station_group:create", group, actor, name=group.name)
+    return group
+
+
+def edit_group(session: Session, actor: Account, group: StationGroup, name: str, description: str = "") -> None:
+    """Rename or describe a group."""
+    columns = _columns(session, name, description, owner_id=group.owner_id, group_id=group.id)
+    changes.assign(session, "station_group:edit", group, actor, columns)
+    changes.write(session)
+
+
+def delete_group(session: Session, actor: Account, group: StationGroup) -> None:
+    """Delete a group: its grants and its export tasks go with it, its stations stay."""
+    ending = consequences.of_group(session, group)
+    changes.record(
+        session,
+        "station_group:delete",
+        group,
+        actor,
+        name=group.name,
+        stations=ending.stations,
+        grants=ending.grants,
+        recipients=list(ending.recipients),
+        tasks=list(ending.tasks),
+    )
+    session.delete(group)
+    session.flush()
+
+
+def add_stations(session: Session, actor: Account, group: StationGroup, station_ids: Collection[int]) -> int:
+    """Put stations of the group's owner into the group; says how many were not in it yet. RuleBroken, and none added,
+    when one of them is not the owner's, whether or not it exists."""
+    wanted = set(station_ids)
+    if not wanted:
+        raise RuleBroken("station_ids", "Choose at least one station.")
+    if len(wanted) > MOST_AT_ONCE:
+        raise RuleBroken("station_ids", "Add at most %(most)s stations at once.", most=MOST_AT_ONCE)
+    member = StationGroupStation
+    among = reach.among(session, Station.id, wanted)
+    owned = set(session.scalars(sa.select(Station.id).where(Station.owner_id == group.owner_id, among)))
+    if owned != wanted:
+        raise RuleBroken("station_ids", "Only stations of the group's owner can be added to it.")
+    inside = sa.select(member.station_id).where(member.station_group_id == group.id)
+    new = wanted - set(session.scalars(inside.where(reach.among(session, member.station_id, wanted))))
+    session.add_all(member(station_group_id=group.id, station_id=id_, owner_id=group.owner_id) for id_ in sorted(new))
+    changes.write(session)
+    if new:
+        changes.record(session, "station_group:add_station", group, actor, stations=sorted(new))
+    return len(new)
+
+
+def remove_station(session: Session, actor: Account, group: StationGroup, station: Station) -> None:
+    """Take a station out of the group: who saw it through this group only sees it no more. Harmless when it is not in
+    the group any more."""
+    losing = consequences.recipients(session, group, losing=station)
+    row = session.get(StationGroupStation, (group.id, station.id))
+    if row is None:
+        return
+    session.delete(row)
+    session.flush()
+    detail = {"station": station.id, "name": station.name, "losing": list(losing)}
+    changes.record(session, "station_group:remove_station", group, actor, **detail)
+
+
+def _columns(
+    session: Session, name: str, description: str, *, owner_id: int, group_id: int | None = None
+) -> dict[str, str]:
+    columns = {
+        "name": entries.line("name", name, 120, required=True),
+        "description": entries.paragraph("description", description, LONGEST_DESCRIPTION),
+    }
+    same = sa.select(StationGroup.id).where(StationGroup.owner_id == owner_id, StationGroup.name == columns["name"])
+    if session.scalar(same.where(StationGroup.id != (group_id or 0))) is not None:
+        raise RuleBroken("name", "There is a station group of this name already.")
+    return columns

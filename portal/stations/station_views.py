@@ -1,0 +1,170 @@
+"""Pages of stations."""
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask_babel import gettext, ngettext
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from portal.accounts.login import current_account
+from portal.core import clock, files, forms
+from portal.core.db import db
+from portal.core.errors import NotThere, RuleBroken
+from portal.core.files import StoredFile
+from portal.core.web import guard
+from portal.stations import (
+    consequences,
+    group_list,
+    images,
+    labels,
+    operations,
+    pages,
+    queries,
+    search,
+    states,
+    station_list,
+)
+from portal.stations.forms import StationForm, of_station
+from portal.stations.models import Station
+
+bp = Blueprint("stations", __name__)
+
+
+@bp.get("/stations")
+@guard("station:list")
+def list_stations() -> str:
+    session, account = db.session(), current_account()
+    text, group_id = search.cleaned(request.args.get("q")), pages.whole_number("group")
+    page = station_list.stations(
+        session,
+        account.id,
+        relation=pages.relation(),
+        text=text,
+        station_group_id=group_id,
+        number=pages.page_number(),
+    )
+    return render_template(
+        "stations/list.html",
+        page=page,
+        text=text,
+        show=pages.relation() or "",
+        group_id=group_id,
+        groups=group_list.choices(session, account.id),
+        reachable=station_list.REACHABLE,
+        labels=labels,
+    )
+
+
+@bp.route("/stations/create", methods=["GET", "POST"])
+@guard("station:create")
+def create() -> tuple[str, int] | WerkzeugResponse:
+    form = StationForm()
+    if form.validate_on_submit():
+        try:
+            station = operations.create_station(db.session(), current_account(), form.values())
+            _keep_image(form, station)
+        except RuleBroken as broken:
+            db.session.rollback()
+            forms.show(form, broken)
+        else:
+            db.session.commit()
+            flash(gettext("The station is there. Now add its connectors."), "success")
+            return redirect(url_for("connectors.add", station_id=station.id))
+    return render_template("stations/create.html", form=form), 422 if form.errors else 200
+
+
+@bp.get("/stations/<int:station_id>")
+@guard("station:view", station=queries.station)
+def show(station: Station) -> str:
+    session, account = db.session(), current_account()
+    return render_template(
+        "stations/show.html",
+        station=station,
+        place=pages.place_at_station(session, account.id, station),
+        groups=group_list.groups_of_station(session, account.id, station),
+        state=states.of_station(station.connectors, clock.now()),
+        connector_states={c.id: states.of_connector(c, clock.now()) for c in station.connectors},
+        may_edit=queries.may(session, account.id, "station:edit", station),
+        may_add=queries.may(session, account.id, "connector:add", station),
+        may_delete=queries.may(session, account.id, "station:delete", station),
+        sessions_url=pages.link("charging.list_sessions", station_id=station.id),
+        sharing_url=_sharing_url,
+        labels=labels,
+    )
+
+
+def _sharing_url(station_group_id: int) -> str:
+    return pages.link("sharing.list_grants", station_group_id=station_group_id)
+
+
+@bp.route("/stations/<int:station_id>/edit", methods=["GET", "POST"])
+@guard("station:edit", station=queries.station)
+def edit(station: Station) -> tuple[str, int] | WerkzeugResponse:
+    form = StationForm(data=of_station(station))
+    if form.validate_on_submit():
+        try:
+            operations.edit_station(db.session(), current_account(), station, form.values())
+            _keep_image(form, station)
+        except RuleBroken as broken:
+            db.session.rollback()
+            forms.show(form, broken)
+        else:
+            db.session.commit()
+            flash(gettext("The station is saved."), "success")
+            return redirect(url_for("stations.show", station_id=station.id))
+    return render_template("stations/edit.html", form=form, station=station), 422 if form.errors else 200
+
+
+def _keep_image(form: StationForm, station: Station) -> None:
+    session, actor = db.session(), current_account()
+    upload = form.image.data
+    if upload and upload.filename:
+        operations.set_image(session, actor, station, upload.stream.read(images.MOST_BYTES + 1))
+    elif form.remove_image.data:
+        operations.remove_image(session, actor, station)
+
+
+@bp.route("/stations/<int:station_id>/delete", methods=["GET", "POST"])
+@guard("station:delete", station=queries.station)
+def delete(station: Station) -> tuple[str, int] | WerkzeugResponse:
+    session, problem = db.session(), ""
+    if request.method == "POST":
+        try:
+            operations.delete_station(session, current_account(), station)
+        except RuleBroken as broken:
+            session.rollback()
+            problem = gettext(broken.message, **broken.params)
+        else:
+            session.commit()
+            flash(gettext("The station is deleted."), "success")
+            return redirect(url_for("stations.list_stations"))
+    ending = consequences.of_station(session, station)
+    page = render_template(
+        "stations/delete.html", station=station, ending=ending, sentences=_sentences(ending), problem=problem
+    )
+    return page, 422 if problem else 200
+
+
+def _sentences(ending: consequences.OfStation) -> list[str]:
+    connectors = ngettext(
+        "%(num)s connector with its prices, opening times and identifiers is deleted.",
+        "%(num)s connectors with their prices, opening times and identifiers are deleted.",
+        ending.connectors,
+    )
+    groups = [
+        gettext("It leaves the group %(name)s: who sees it through this group sees it no more.", name=name)
+        for name in ending.groups
+    ]
+    return [connectors, *groups, gettext("This cannot be undone.")]
+
+
+@bp.get("/stations/<int:station_id>/image")
+@guard("station:view", station=queries.station)
+def image(station: Station) -> WerkzeugResponse:
+    """The picture; browsers keep it, but ask again each time, so that a revoked grant ends it."""
+    session = db.session()
+    kept = session.get(StoredFile, station.image_file_id) if station.image_file_id else None
+    if kept is None:
+        raise NotThere
+    answer = Response(b"".join(files.chunks(session, kept.id)), mimetype=images.MIME_TYPE)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.set_etag(kept.sha256)
+    return answer.make_conditional(request)

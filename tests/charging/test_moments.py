@@ -149,6 +149,28 @@ def test_sound_iso_dates_are_not_suspected():
     assert propose(sorted(sorted_days, key=lambda text: text[::-1])).orders == (DateOrder.ISO,)
 
 
+def swapped_back(day: date) -> str:
+    return day.strftime("%Y-%d-%m" if day.day <= 12 else "%Y-%m-%d")
+
+
+def test_a_few_sound_days_are_not_suspected():
+    assert propose(["2019-08-20", "2019-08-21", "2019-09-01"]).orders == (DateOrder.ISO,)
+
+
+def test_unsorted_swapped_dates_are_suspected_for_lying_outside_the_others():
+    days = [date(2019, 8, 1 + n * 7 % 31) for n in range(31)]
+    proposal = propose(map(swapped_back, days))
+    assert proposal.swap.outside_as_read == 10  # all but 9 August, read as 8 September: close enough
+    assert DateOrder.SWAPPED_WHEN_AMBIGUOUS in proposal.orders
+
+
+def test_sorted_swapped_dates_are_suspected_for_jumping_even_inside_the_span_of_the_others():
+    days = [date(2017, 1, 13) + timedelta(days=n) for n in range(1000)]
+    proposal = propose([*map(swapped_back, days), "2019-12-31"])
+    assert proposal.swap.outside_as_read == 0
+    assert DateOrder.SWAPPED_WHEN_AMBIGUOUS in proposal.orders
+
+
 def test_typed_dates_that_are_not_sorted_are_not_suspected():
     proposal = propose(column(SAMPLES / "epfl-dc.xlsx", "Arrival"))
     assert proposal.orders == (DateOrder.EXCEL,)

@@ -311,3 +311,11 @@ def test_a_row_that_claims_to_be_the_billionth_is_refused():
 def test_a_row_as_wide_as_a_sheet_can_be_is_refused():
     book = workbook_of(["Station", "Wh"], ["A", 1], ["B", *[None] * 16_000, 1])
     assert fault_of(book).message_key == FileFault.TOO_MANY_COLUMNS
+
+
+def test_a_sheet_that_claims_to_be_smaller_than_it_is_loses_no_rows():
+    book = workbook_of(["Station", "Wh"], ["A", 1], ["B", 2])
+    sheet = zipfile.ZipFile(io.BytesIO(book)).read("xl/worksheets/sheet1.xml")
+    assert b'ref="A1:B3"' in sheet
+    lying = with_part(book, "xl/worksheets/sheet1.xml", sheet.replace(b'ref="A1:B3"', b'ref="A1:A2"'))
+    assert [row.cells for row in read_all(lying)] == [("A", 1), ("B", 2)]

@@ -1,0 +1,259 @@
+"""Grants, as their givers and their holders may see them.
+
+Of the other side of a grant only one thing is ever told: whether it has to do something. Whether an address has no
+account, an unverified one or one without licence is the same here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from portal.accounts.models import Account, UserGroup, UserGroupMember
+from portal.core import authz, clock
+from portal.core.paging import SIZE, Page, offset
+from portal.stations.models import Grant, Permission, StationGroup
+
+# Accounts with an active licence Authorisation; the SQL stands in the migrations beside `standing`.
+licensed = sa.table("licensed", sa.column("account_id", sa.Integer))
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A grant in the list of its station group."""
+
+    grant: Grant
+    user_group_name: str | None  # none: given to an address
+    members: int  # addresses in the user group
+    given_by: str  # name or address
+    revoked_by: str
+    missing_here: bool  # the owner's licence Authorisation is missing
+    missing_there: bool  # the other side has to do something before the grant acts for anybody
+    missing_for_some: bool  # it acts for some members of the user group, others have to do something
+
+    @property
+    def state(self) -> str:
+        """revoked, ended, used or invited; whether a grant that is neither revoked nor ended acts is `inert`."""
+        if self.grant.revoked_at is not None:
+            return "revoked"
+        if self.grant.ends_at is not None and self.grant.ends_at <= clock.now():
+            return "ended"
+        return "used" if self.grant.first_used_at else "invited"
+
+    @property
+    def inert(self) -> bool:
+        return self.state in ("used", "invited") and (self.missing_here or self.missing_there)
+
+
+class Shared(NamedTuple):
+    """A station group that is open to the account."""
+
+    station_group_id: int
+    name: str
+    owner_name: str
+    owner_email: str
+    role: Permission
+    since: datetime
+    until: datetime | None
+
+
+class Inert(NamedTuple):
+    """Station groups of one owner that would be open to the account if no licence were missing. Their content is not
+    told. `missing_here` is the account's own licence, `missing_there` something on the owner's side."""
+
+    owner_name: str
+    owner_email: str
+    station_groups: int
+    missing_here: bool
+    missing_there: bool
+
+
+def not_over(now: datetime) -> sa.ColumnElement[bool]:
+    """The condition that a grant's end has not come."""
+    return sa.or_(Grant.ends_at.is_(None), Grant.ends_at > now)
+
+
+def is_licensed(session: Session, account_id: int) -> bool:
+    """Whether the account holds an active licence Authorisation."""
+    return bool(session.scalar(sa.select(sa.exists().where(licensed.c.account_id == account_id))))
+
+
+def live(session: Session, group: StationGroup, page: int = 1) -> Page[Line]:
+    """The grants of the station group that are neither revoked nor ended, the newest first; five statements."""
+    there = sa.and_(Grant.revoked_at.is_(None), not_over(clock.now()))
+    return _lines(session, group, there, Grant.granted_at.desc(), page)
+
+
+def past(session: Session, group: StationGroup, page: int = 1) -> Page[Line]:
+    """The history: grants revoked or ended, the latest first; five statements."""
+    gone = sa.or_(Grant.revoked_at.is_not(None), Grant.ends_at <= clock.now())
+    return _lines(session, group, gone, sa.func.coalesce(Grant.revoked_at, Grant.ends_at).desc(), page)
+
+
+def live_count(session: Session, station_group_id: int) -> int:
+    """How many grants on the station group are neither revoked nor ended, for the tab."""
+    condition = sa.and_(Grant.station_group_id == station_group_id, Grant.revoked_at.is_(None), not_over(clock.now()))
+    return session.scalar(sa.select(sa.func.count()).select_from(Grant).where(condition)) or 0
+
+
+def granted_to(session: Session, group: UserGroup) -> Sequence[tuple[Grant, str]]:
+    """What is granted to the user group now: grant and name of the station group."""
+    rows = session.execute(
+        sa.select(Grant, StationGroup.name)
+        .join(StationGroup, StationGroup.id == Grant.station_group_id)
+        .where(Grant.user_group_id == group.id, Grant.revoked_at.is_(None), not_over(clock.now()))
+        .order_by(StationGroup.name, Grant.id)
+    )
+    return [(grant, name) for grant, name in rows]
+
+
+def recipient(session: Session, grant: Grant) -> str:
+    """Whom the grant is given to: the name of the user group, or the address."""
+    return grant.email or session.get_one(UserGroup, grant.user_group_id).name
+
+
+def own_end(session: Session, account_id: int, station_group_id: int, action: str) -> datetime | None:
+    """Until when the account may do the action to the station group by its grants; none: no end is set, or it is the
+    owner."""
+    ids = [held.grant_id for held, _line in authz.why(session, account_id, station_group_id, action)]
+    if None in ids:
+        return None
+    ends = session.scalars(sa.select(Grant.ends_at).where(Grant.id.in_(ids))).all()
+    return None if None in ends else max((end for end in ends if end), default=None)
+
+
+def has_twin(session: Session, grant: Grant) -> bool:
+    """Whether the recipient already holds the same on the same station group."""
+    same_end = Grant.ends_at.is_(None) if grant.ends_at is None else Grant.ends_at == grant.ends_at
+    twin = sa.select(Grant.id).where(
+        Grant.station_group_id == grant.station_group_id,
+        Grant.user_group_id.is_(None) if grant.email else Grant.user_group_id == grant.user_group_id,
+        Grant.email == grant.email if grant.email else Grant.email.is_(None),
+        Grant.role == grant.role,
+        Grant.hides_drivers == grant.hides_drivers,
+        Grant.revoked_at.is_(None),
+        not_over(clock.now()),
+        same_end,
+    )
+    return session.scalar(twin.limit(1)) is not None
+
+
+def shared_with(session: Session, account: Account, page: int = 1) -> Page[Shared]:
+    """The station groups of others that are open to the account, by name, each with its strongest permission and
+    that one's dates; four statements."""
+    open_to = sa.and_(
+        StationGroup.id.in_(authz.visible(account.id, "station_group:view")), StationGroup.owner_id != account.id
+    )
+    total = session.scalar(sa.select(sa.func.count()).select_from(StationGroup).where(open_to)) or 0
+    rows = session.execute(
+        sa.select(StationGroup.id, StationGroup.name, Account.name, Account.email)
+        .join(Account, Account.id == StationGroup.owner_id)
+        .where(open_to)
+        .order_by(StationGroup.name, StationGroup.id)
+        .limit(SIZE)
+        .offset(offset(page))
+    ).all()
+    strongest: dict[int, int] = {}
+    for held in authz.standings(session, account.id, [row.id for row in rows]):
+        if held.grant_id is not None:
+            strongest.setdefault(held.station_group_id, held.grant_id)
+    grants = {grant.id: grant for grant in session.scalars(sa.select(Grant).where(Grant.id.in_(strongest.values())))}
+    return Page([_shared(row, grants[strongest[row.id]]) for row in rows if row.id in strongest], page, total)
+
+
+def inert_for(session: Session, account: Account) -> Sequence[Inert]:
+    """What would be open to the account if no licence were missing, by owner; three statements at most."""
+    standing, owner = authz.standing, aliased(Account)
+    waiting = sa.and_(
+        standing.c.account_id == account.id,
+        standing.c.station_group_id.not_in(authz.visible(account.id, "station_group:view")),
+    )
+    owner_ready = sa.exists().where(licensed.c.account_id == owner.id)
+    rows = session.execute(
+        sa.select(owner.name, owner.email, sa.func.count(StationGroup.id.distinct()), owner_ready)
+        .select_from(standing)
+        .join(StationGroup, StationGroup.id == standing.c.station_group_id)
+        .join(owner, owner.id == StationGroup.owner_id)
+        .where(waiting)
+        .group_by(owner.id, owner.name, owner.email)
+        .order_by(owner.email)
+    ).all()
+    if not rows:
+        return []
+    missing_here = not is_licensed(session, account.id)
+    return [Inert(name, email, count, missing_here, not ready) for name, email, count, ready in rows]
+
+
+def use_to_record(session: Session, account_id: int, station_group_ids: Sequence[int], before: datetime) -> int | None:
+    """The grant that lets the account into the first of these station groups it may see, when its last use lies
+    before that instant or there was none; none for what is the account's own."""
+    for station_group_id in station_group_ids:
+        reasons = authz.why(session, account_id, station_group_id, "station_group:view")
+        if reasons:
+            grant_id = reasons[0][0].grant_id
+            due = sa.or_(Grant.last_used_at.is_(None), Grant.last_used_at < before)
+            return session.scalar(sa.select(Grant.id).where(Grant.id == grant_id, due)) if grant_id else None
+    return None
+
+
+def _shared(row: sa.Row[int, str, str, str], grant: Grant) -> Shared:
+    return Shared(*row, role=Permission(grant.role), since=grant.granted_at, until=grant.ends_at)
+
+
+def _lines(
+    session: Session, group: StationGroup, which: sa.ColumnElement[bool], order: sa.UnaryExpression[datetime], page: int
+) -> Page[Line]:
+    condition = sa.and_(Grant.station_group_id == group.id, which)
+    total = session.scalar(sa.select(sa.func.count()).select_from(Grant).where(condition)) or 0
+    giver, revoker = aliased(Account), aliased(Account)
+    rows = session.execute(
+        sa.select(Grant, UserGroup.name, giver.name, giver.email, revoker.name, revoker.email)
+        .outerjoin(UserGroup, UserGroup.id == Grant.user_group_id)
+        .join(giver, giver.id == Grant.granted_by_id)
+        .outerjoin(revoker, revoker.id == Grant.revoked_by_id)
+        .where(condition)
+        .order_by(order, Grant.id.desc())
+        .limit(SIZE)
+        .offset(offset(page))
+    ).all()
+    missing_here = not is_licensed(session, group.owner_id)
+    ready_emails = _ready_emails(session, {row[0].email for row in rows if row[0].email})
+    counts = _members(session, {row[0].user_group_id for row in rows if row[0].user_group_id})
+    lines = []
+    for grant, name, giver_name, giver_email, revoker_name, revoker_email in rows:
+        members, ready = counts.get(grant.user_group_id or 0, (0, 0)) if name else (1, int(grant.email in ready_emails))
+        lines.append(
+            Line(
+                grant=grant,
+                user_group_name=name,
+                members=members if name else 0,
+                given_by=giver_name or giver_email,
+                revoked_by=revoker_name or revoker_email or "",
+                missing_here=missing_here,
+                missing_there=ready == 0,
+                missing_for_some=0 < ready < members,
+            )
+        )
+    return Page(lines, page, total)
+
+
+def _is_ready() -> sa.ColumnElement[bool]:
+    return sa.and_(Account.verified_at.is_not(None), sa.exists().where(licensed.c.account_id == Account.id))
+
+
+def _ready_emails(session: Session, emails: set[str]) -> set[str]:
+    return set(session.scalars(sa.select(Account.email).where(Account.email.in_(emails), _is_ready())))
+
+
+def _members(session: Session, user_group_ids: set[int]) -> dict[int, tuple[int, int]]:
+    """Per user group: addresses, and how many of them can use a grant now."""
+    ready = sa.select(1).where(Account.email == UserGroupMember.email, _is_ready()).exists()
+    rows = session.execute(
+        sa.select(UserGroupMember.user_group_id, sa.func.count(), sa.func.sum(sa.case((ready, 1), else_=0)))
+        .where(UserGroupMember.user_group_id.in_(user_group_ids))
+        .group_by(UserGroupMember.user_group_id)
+    )
+    return {group_id: (total, ready) for group_id, total, ready in rows}

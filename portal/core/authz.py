@@ -77,7 +77,7 @@ def standings(session: Session, account_id: int, station_group_ids: Iterable[int
     if not ids:
         return []
     rows = session.execute(_of(account_id).where(standing.c.station_group_id.in_(ids)))
-    return sorted((Standing(*row._tuple()) for row in rows), key=lambda s: (ROLES.index(s.role), s.licence))
+    return sorted((Standing(*row) for row in rows), key=lambda s: (ROLES.index(s.role), s.licence))
 
 
 def why(

@@ -3,11 +3,13 @@
 import secrets
 import socket
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from portal.core.config import Settings
+from portal.core.errors import SettingsError
 from portal.demo.dates import Shift
 
 PASSWORD = "piquet-demo"  # noqa: S105  published on purpose; refused outside the demo
@@ -60,6 +62,19 @@ def drop_box_password(data_dir: Path) -> str:
         kept.touch(mode=0o600)
         kept.write_text(secrets.token_urlsafe(18))
     return kept.read_text()
+
+
+def wait_for_drop_box(data_dir: Path) -> None:
+    """Return once the drop box takes connections; SettingsError after ten seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection(("127.0.0.1", drop_box_port(data_dir)), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise SettingsError("the demo's drop box did not start")
 
 
 def drop_box_command(data_dir: Path) -> list[str]:

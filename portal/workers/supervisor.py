@@ -71,9 +71,10 @@ def _run(settings: Settings, environ: Mapping[str, str], *, demo: bool, lock: IO
 def _begin_demo(settings: Settings, environ: Mapping[str, str], children: list[Child]) -> Callable[[], None]:
     from portal.demo import loading, surroundings
 
-    loading.load(settings)
     children.append(start("drop box", surroundings.drop_box_command(settings.data_dir), environ))
-    return lambda: print(surroundings.welcome(settings), flush=True)
+    surroundings.wait_for_drop_box(settings.data_dir)
+    shift = loading.load(settings)
+    return lambda: print(surroundings.welcome(settings, shift), flush=True)
 
 
 def _begin_empty(environ: Mapping[str, str]) -> Callable[[], None]:

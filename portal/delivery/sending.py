@@ -1,5 +1,7 @@
 """From a destination to the server it means."""
 
+from hashlib import sha256
+
 from portal.core.config import Settings
 from portal.core.vault import Vault
 from portal.delivery.models import Destination, Login
@@ -15,6 +17,12 @@ def reach(settings: Settings) -> Reach:
 def place(destination: Destination) -> str:
     """What the destination's secret is sealed for: a token copied to another row does not open."""
     return f"destination/{destination.id}/{destination.login}"
+
+
+def place_on_server(where: SftpTarget) -> str:
+    """Names the folder that a target means, as 64 characters: a temporary file of one folder is not renamed in
+    another one after the destination was changed."""
+    return sha256(repr((where.host, where.port, where.username, where.directory)).encode()).hexdigest()
 
 
 def target(destination: Destination, vault: Vault, allowed: Reach) -> SftpTarget:

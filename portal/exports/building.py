@@ -84,13 +84,20 @@ def name_of(session: Session, run: ExportRun, created: datetime) -> str:
         run=run.id,
     )
     name = file_name(pattern, parts)
-    if not _taken(session, run, name):
-        return name
+    return numbered(name, run.id) if taken(session, run, name) else name
+
+
+def numbered(name: str, number: int) -> str:
+    """The file name with a number before its suffix, 200 characters at most."""
     stem, dot, suffix = name.rpartition(".")
-    return f"{stem}-{run.id}{dot}{suffix}" if stem else f"{name}-{run.id}"
+    if not stem:
+        stem, dot, suffix = name, "", ""
+    tail = f"-{number}{dot}{suffix}"
+    return f"{stem[: 200 - len(tail)]}{tail}"
 
 
-def _taken(session: Session, run: ExportRun, name: str) -> bool:
+def taken(session: Session, run: ExportRun, name: str) -> bool:
+    """Whether another run to the same destination has this file name."""
     same = (
         sa.select(ExportRun.id)
         .join(ExportTask)

@@ -55,6 +55,7 @@ def claim(session: Session, worker: str) -> Claim | None:
         .order_by(ExportRun.state != RunState.UPLOADED, ExportRun.not_before, ExportRun.id)
         .limit(1)
         .with_for_update(skip_locked=True)
+        .correlate(None)
     )
     taken = (
         sa.update(ExportRun)
@@ -72,9 +73,10 @@ def claim(session: Session, worker: str) -> Claim | None:
     return Claim(row.id, row.attempt, row.state == RunState.UPLOADED) if row else None
 
 
-def lease(session: Session, seconds: int = LEASE_SECONDS) -> sa.ColumnElement[datetime]:
+def lease(session: Session) -> sa.ColumnElement[datetime]:
     """The end of a lease that begins now, by the database's clock."""
     ends_at: sa.ColumnElement[Any]
+    seconds = LEASE_SECONDS
     if session.get_bind().dialect.name == "sqlite":
         ends_at = sa.func.strftime("%Y-%m-%d %H:%M:%f", "now", f"+{seconds} seconds")
     else:
@@ -85,7 +87,8 @@ def lease(session: Session, seconds: int = LEASE_SECONDS) -> sa.ColumnElement[da
 def step(
     session: Session, held: Claim, name: str, message: str, values: Mapping[str, Any], *, failed: bool = False
 ) -> None:
-    """Change the run and note the step, if this worker still holds it; LeaseLost else. The caller commits."""
+    """Change the run and note the step (none without a name), if this worker still holds it; LeaseLost else. The
+    caller commits."""
     fenced = (
         sa.update(ExportRun)
         .where(ExportRun.id == held.run_id, ExportRun.attempt == held.attempt, ExportRun.state.in_(CLAIMABLE))
@@ -94,7 +97,8 @@ def step(
     )
     if session.execute(fenced).rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
         raise LeaseLost
-    session.add(ExportAttempt(run_id=held.run_id, number=held.attempt, step=name, failed=failed, message=message))
+    if name:
+        session.add(ExportAttempt(run_id=held.run_id, number=held.attempt, step=name, failed=failed, message=message))
 
 
 def release(

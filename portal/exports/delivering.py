@@ -2,35 +2,41 @@
 
 The temporary file on the server is a token that can be renamed once: whichever attempt renames it, the file appears
 exactly once, whatever is killed at any point and even if the receiver takes it away at once. Every write here is
-fenced by the claim's attempt number.
+fenced by the claim's attempt number. No transaction is open while a server is talked to.
 """
 
 import contextlib
+import logging
 import random
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from portal.core import clock, files
 from portal.core.config import Settings
-from portal.core.db import reading_only
+from portal.core.db import reading_only, writing
 from portal.core.vault import Vault, VaultError
-from portal.delivery.sending import reach, target
-from portal.exports import building
+from portal.delivery.sending import place_on_server, reach, target
+from portal.exports import building, telling
 from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, in_seconds, release, step
-from portal.exports.models import ExportRun, RunState
+from portal.exports.models import ExportAttempt, ExportRun, RunState
 from portal.exports.readiness import obstacle
 from portal.formats.errors import FormatError, SettingsError
-from portal.transports import DeliveryError, TemporaryGoneError
+from portal.transports import DeliveryError, NameTakenError, TemporaryGoneError
 from portal.transports.sftp import SftpSession, SftpTarget, connect
 
+log = logging.getLogger(__name__)
 MOST_FAILURES = 12  # with doubling waits from half a minute to six hours: about a day and a half
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 30, 6 * 3600
-LOOK_AGAIN_SECONDS = 60  # at a run that waits for data or a licence
+LOOK_AGAIN_SECONDS, LOOK_AGAIN_AT_MOST = 60, 900  # at a run that waits for data or a licence
 PIECE = 1 << 20
+INTERNAL = "Something went wrong in the portal itself. It was recorded for the operator and will be tried again."
 
 
 @dataclass
@@ -40,22 +46,24 @@ class Connections:
 
     vault: Vault
     settings: Settings
-    _key: tuple[int, SftpTarget] | None = None
+    _target: SftpTarget | None = None
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     _session: SftpSession | None = None
 
-    def to(self, run: ExportRun) -> SftpSession:
-        """A session on the run's destination. DeliveryError, VaultError."""
-        destination = run.task.destination
-        key = (destination.id, target(destination, self.vault, reach(self.settings)))
-        if self._session is None or key != self._key:
+    def target_of(self, run: ExportRun) -> SftpTarget:
+        """The run's server. VaultError."""
+        return target(run.task.destination, self.vault, reach(self.settings))
+
+    def to(self, wanted: SftpTarget) -> SftpSession:
+        """A session on this server. DeliveryError."""
+        if self._session is None or wanted != self._target:
             self.close()
-            self._session, self._key = self._open.enter_context(connect(key[1])), key
+            self._session, self._target = self._open.enter_context(connect(wanted)), wanted
         return self._session
 
     def close(self) -> None:
         """Forget the connection; after an error it is not used again."""
-        self._session, self._key = None, None
+        self._session, self._target = None, None
         with contextlib.suppress(DeliveryError, OSError):
             self._open.close()
 
@@ -69,7 +77,8 @@ class Delivery:
     connections: Connections
 
     def work(self) -> None:
-        """Deliver the run, or record why not. Returns in every case that a later look can mend; LeaseLost passes."""
+        """Deliver the run, or record why not. Returns in every case that a later look can mend; LeaseLost passes, and
+        an error of the database, which leaves the run to whoever finds its lease ended."""
         try:
             with Heartbeat(self.sessions, self.held) as heartbeat:
                 if not self.held.uploaded:
@@ -78,17 +87,27 @@ class Delivery:
                     self._upload(heartbeat)
                 heartbeat.check()
                 self._publish()
+        except (LeaseLost, SQLAlchemyError):
+            raise
         except DeliveryError as error:
+            log.warning("run %s, %s: %s", self.held.run_id, error.step, error.message)
             self.connections.close()
             self._failed(error.step, error.shown, permanent=error.permanent)
         except (FormatError, SettingsError) as error:
             self._failed("build", str(error), permanent=True)
         except VaultError as error:
-            self._failed("login", str(error), permanent=True)
+            log.error("run %s: %s", self.held.run_id, error)
+            self._failed("login", "The stored secret cannot be opened any more. Enter it again.", permanent=True)
+        except Exception:
+            log.exception("run %s failed in the portal itself", self.held.run_id)
+            self.connections.close()
+            self._failed("internal", INTERNAL, permanent=False)
 
     @contextlib.contextmanager
     def _run(self) -> Iterator[tuple[Session, ExportRun]]:
         with self.sessions() as session:
+            if session.get_bind().dialect.name == "postgresql":
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session, session.get_one(ExportRun, self.held.run_id)
 
     def _build(self) -> bool:
@@ -106,12 +125,14 @@ class Delivery:
                     session.rollback()  # no reading transaction while the file is stored
                     self._keep(name, draft, totals)
                 return True
-        self._waits(waits_for.as_reason())
+            reason, known = waits_for.as_reason(), dict(run.reason)
+            look = look_again(clock.now() - run.created_at)
+        self._waits(reason, look, known=known)
         return False
 
     def _keep(self, name: str, draft: Any, totals: building.Totals) -> None:
         draft.seek(0)
-        with self.sessions() as session:
+        with writing(), self.sessions() as session:
             kept = files.keep(session, name, iter(lambda: draft.read(PIECE), b""))
             values = {"file_id": kept.id, "file_name": name, "size": kept.size, "sha256": kept.sha256, "reason": {}}
             step(session, self.held, "built", f"{name}, {kept.size} bytes", {**values, **totals.values()})
@@ -119,55 +140,110 @@ class Delivery:
 
     def _upload(self, heartbeat: Heartbeat) -> None:
         with reading_only(), self._run() as (session, run):
-            temporary = temporary_name(run, self.held.attempt)
-            server = self.connections.to(run)
-            server.upload(temporary, files.chunks(session, run.file_id or 0), run.size or 0)
-            for earlier in range(1, self.held.attempt):
-                server.remove(temporary_name(run, earlier))  # what attempts that were killed left behind
+            temporary, file_id, size = temporary_name(run, self.held.attempt), run.file_id or 0, run.size or 0
+            earlier = [temporary_name(run, number) for number in self._uploads(session)]
+            wanted = self.connections.target_of(run)
+        server = self.connections.to(wanted)
+        self._note("uploading", temporary, {})
+        server.upload(temporary, self._pieces(file_id), size)
+        for name in earlier:
+            server.remove(name)  # what attempts that were killed left behind
+        uploaded = {
+            "state": RunState.UPLOADED.value,
+            "temporary_name": temporary,
+            "uploaded_to": place_on_server(wanted),
+        }
         try:
             heartbeat.check()
-            with self.sessions() as session:
-                uploaded = {"state": RunState.UPLOADED.value, "temporary_name": temporary}
-                step(session, self.held, "uploaded", temporary, uploaded)
-                session.commit()
+            self._note("uploaded", temporary, uploaded)
         except LeaseLost:
             with contextlib.suppress(DeliveryError):
                 server.remove(temporary)
             raise
 
+    def _uploads(self, session: Session) -> list[int]:
+        """The earlier attempts that may have left a temporary file."""
+        begun = (ExportAttempt.run_id == self.held.run_id, ExportAttempt.step == "uploading")
+        return list(session.scalars(sa.select(ExportAttempt.number).where(*begun).distinct()))
+
+    def _pieces(self, file_id: int) -> Iterator[bytes]:
+        with self.sessions() as session:
+            pieces = files.chunks(session, file_id)
+            while True:
+                with reading_only():
+                    piece = next(pieces, None)
+                    session.rollback()  # a slow server keeps no transaction open
+                if piece is None:
+                    return
+                yield piece
+
     def _publish(self) -> None:
         with reading_only(), self._run() as (_, run):
             name, size, temporary = run.file_name or "", run.size, run.temporary_name or ""
-            server = self.connections.to(run)
-            replace = run.revision > 0
+            replace, uploaded_to = run.revision > 0, run.uploaded_to
+            wanted = self.connections.target_of(run)
+        if uploaded_to != place_on_server(wanted):
+            self._moved()
+            return
+        server = self.connections.to(wanted)
         message, unconfirmed = name, False
         try:
             server.publish(temporary, name, replace=replace)
+        except NameTakenError:
+            name = message = self._other_name()
+            server.publish(temporary, name)
         except TemporaryGoneError:
             # An earlier attempt renamed it and was killed before it could say so. Where the receiver has taken the
             # file away since, nothing on the server can tell that from a deleted temporary file.
             unconfirmed = server.size(name) != size
             message = "Published by an earlier attempt."
-        delivered = {"state": RunState.DELIVERED.value, "delivered_at": clock.now(), "reason": {}}
-        delivered["unconfirmed"] = unconfirmed
-        with self.sessions() as session:
-            release(session, self.held, "delivered", message, delivered)
-            session.commit()
+        delivered = {"state": RunState.DELIVERED.value, "delivered_at": clock.now(), "reason": {}, "failures": 0}
+        self._leave("delivered", message, {**delivered, "unconfirmed": unconfirmed})
 
-    def _waits(self, reason: dict[str, Any]) -> None:
+    def _moved(self) -> None:
+        """The destination was changed after the upload: the file goes to the new place, from the beginning."""
+        again = {"state": RunState.DUE.value, "temporary_name": None, "uploaded_to": None, "not_before": clock.now()}
+        self._leave("moved", "The destination was changed after the upload.", again)
+
+    def _other_name(self) -> str:
+        """A name of its own for a run built in the same moment as another one of that name. NameTakenError where the
+        file in the way is not one of ours."""
         with self.sessions() as session:
-            values = {"state": RunState.WAITING.value, "reason": reason, "not_before": in_seconds(LOOK_AGAIN_SECONDS)}
-            release(session, self.held, "waiting", str(reason["code"]), values)
+            run = session.get_one(ExportRun, self.held.run_id)
+            name = run.file_name or ""
+            other = building.numbered(name, run.id)
+            if not building.taken(session, run, name):
+                raise NameTakenError(name)
+            step(session, self.held, "renamed", other, {"file_name": other})
             session.commit()
+        return other
+
+    def _waits(self, reason: dict[str, Any], look: timedelta, *, known: dict[str, Any]) -> None:
+        values = {"state": RunState.WAITING.value, "reason": reason, "not_before": clock.now() + look}
+        news = "waiting" if reason != known else ""  # a run that waits for weeks is looked at often, and told of once
+        self._leave(news, str(reason["code"]), values)
 
     def _failed(self, at: str, message: str, *, permanent: bool) -> None:
-        with self._run() as (session, run):
+        with self.sessions() as session:
+            run = session.get_one(ExportRun, self.held.run_id)
             failures, uploaded = run.failures + 1, run.state == RunState.UPLOADED
             over = permanent or failures >= MOST_FAILURES
             state = RunState.FAILED if over else RunState.UPLOADED if uploaded else RunState.DUE
             reason = {"code": "failed", "step": at, "message": message}
             values = {"state": state.value, "failures": failures, "reason": reason, "not_before": retry_at(failures)}
+            if over:
+                telling.of_failure(session, run, message, self.connections.settings.public_url)
             release(session, self.held, at, message, values, failed=True)
+            session.commit()
+
+    def _note(self, name: str, message: str, values: dict[str, Any]) -> None:
+        with self.sessions() as session:
+            step(session, self.held, name, message, values)
+            session.commit()
+
+    def _leave(self, name: str, message: str, values: dict[str, Any]) -> None:
+        with self.sessions() as session:
+            release(session, self.held, name, message, values)
             session.commit()
 
 
@@ -177,8 +253,13 @@ def temporary_name(run: ExportRun, attempt: int) -> str:
     return f".piquet-{(run.sha256 or '')[:12]}-{run.id}-{attempt}.part"
 
 
-def retry_at(failures: int) -> Any:
+def retry_at(failures: int) -> datetime:
     """When to try again: half a minute doubled with every failure, six hours at most, spread by a quarter so that the
     runs of one broken server do not come back all at once."""
     wait = min(FIRST_WAIT_SECONDS * 2 ** (failures - 1), LONGEST_WAIT_SECONDS)
     return in_seconds(wait * random.uniform(0.75, 1.25))  # noqa: S311  spreads load, hides nothing
+
+
+def look_again(waited: timedelta) -> timedelta:
+    """How long to leave a run alone that has waited so long already: a tenth of that, one to fifteen minutes."""
+    return timedelta(seconds=min(max(waited.total_seconds() / 10, LOOK_AGAIN_SECONDS), LOOK_AGAIN_AT_MOST))

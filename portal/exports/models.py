@@ -1,6 +1,6 @@
 """Formatters, tasks, runs and attempts."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -105,6 +105,7 @@ class ExportRun(Base):
         sa.UniqueConstraint("task_id", "period_start", "revision"),
         sa.Index("ix_export_run_state_not_before", "state", "not_before"),
         sa.Index("ix_export_run_file_name", "file_name"),
+        sa.Index("ix_export_run_task_id_state", "task_id", "state", "period_start"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -124,6 +125,7 @@ class ExportRun(Base):
     file_id: Mapped[int | None] = mapped_column(sa.ForeignKey("stored_file.id", ondelete="SET NULL"))
     file_name: Mapped[str | None] = mapped_column(sa.String(200))
     temporary_name: Mapped[str | None] = mapped_column(sa.String(255))
+    uploaded_to: Mapped[str | None] = mapped_column(sa.String(64))  # the place on a server where the temporary file is
     size: Mapped[int | None] = mapped_column(sa.BigInteger)
     sha256: Mapped[str | None] = mapped_column(sa.String(64))
     rows: Mapped[int | None]
@@ -137,6 +139,11 @@ class ExportRun(Base):
     delivered_at: Mapped[datetime | None]
     task: Mapped[ExportTask] = relationship()
     attempts: Mapped[list["ExportAttempt"]] = relationship(order_by="ExportAttempt.id", passive_deletes=True)
+
+    @property
+    def last_day(self) -> date:
+        """The last local day of the period."""
+        return self.period_end - timedelta(days=1)
 
 
 class ExportAttempt(Base):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from portal.core import clock
 from portal.exports.models import ExportRun, ExportTask
-from portal.exports.periods import Interval, Period, day_begins, next_period, periods
+from portal.exports.periods import DAY, Interval, Period, day_begins, next_period, periods
 
 MOST_TASKS = 200  # a look: the next one comes seconds later
 MOST_PERIODS = 500
@@ -40,12 +40,24 @@ def plan(session: Session, now: datetime | None = None) -> int:
 def _plan_task(session: Session, task: ExportTask, now: datetime) -> None:
     ended = list(islice(_periods_after(task, now), MOST_PERIODS))
     if ended:
-        rows = [_row(task, period, now) for period in ended]
-        insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-        keys = ["task_id", "period_start", "revision"]
-        session.execute(insert(ExportRun).on_conflict_do_nothing(index_elements=keys), rows)
+        _add(session, task, ended, now)
         task.planned_until = ended[-1].end
     task.next_due_at = next_due(task)
+
+
+def plan_earlier(session: Session, task: ExportTask, first_planned: date) -> None:
+    """Make the runs of the periods from the task's first day to before `first_planned`, the day its oldest run begins:
+    for a task whose first day was moved back."""
+    zone, last, now = ZoneInfo(task.time_zone), first_planned - DAY, clock.now()
+    if task.starts_on <= last:
+        _add(session, task, list(periods(Interval(task.interval), task.starts_on, last, zone, now)), now)
+
+
+def _add(session: Session, task: ExportTask, missing: list[Period], now: datetime) -> None:
+    rows = [_row(task, period, now) for period in missing]
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    keys = ["task_id", "period_start", "revision"]
+    session.execute(insert(ExportRun).on_conflict_do_nothing(index_elements=keys), rows)
 
 
 def _periods_after(task: ExportTask, until: datetime) -> Iterator[Period]:
@@ -60,7 +72,7 @@ def next_due(task: ExportTask) -> datetime | None:
 
 
 def _first_day(task: ExportTask) -> date:
-    return task.planned_until or task.starts_on
+    return max(task.planned_until or task.starts_on, task.starts_on)
 
 
 def _row(task: ExportTask, period: Period, now: datetime) -> dict[str, object]:

@@ -10,6 +10,7 @@ from portal.charging.energy import EnergySource, uncovered
 from portal.core import authz, clock
 from portal.exports.meters import meters
 from portal.exports.models import ExportRun, ExportTask, Scope, Trigger
+from portal.exports.queries import shows_drivers
 from portal.licences import queries as licences
 from portal.licences.models import Kind
 
@@ -36,6 +37,8 @@ def _of_the_task(session: Session, task: ExportTask) -> Obstacle | None:
         return Obstacle("licence", {})
     if not authz.may(session, task.owner_id, "export:create", [task.station_group_id]):
         return Obstacle("permission", {"station_group": task.station_group.name})
+    if task.scope == Scope.DRIVER and not shows_drivers(session, task.owner_id, task.station_group_id):
+        return Obstacle("drivers_hidden", {"station_group": task.station_group.name})
     if task.destination.host_key_fingerprint is None:
         return Obstacle("host_key", {"destination": task.destination.name})
     return None

@@ -537,6 +537,7 @@ def upgrade() -> None:
         sa.Column("file_id", sa.Integer(), nullable=True),
         sa.Column("file_name", sa.String(length=200), nullable=True),
         sa.Column("temporary_name", sa.String(length=255), nullable=True),
+        sa.Column("uploaded_to", sa.String(length=64), nullable=True),
         sa.Column("size", sa.BigInteger(), nullable=True),
         sa.Column("sha256", sa.String(length=64), nullable=True),
         sa.Column("rows", sa.Integer(), nullable=True),
@@ -561,7 +562,9 @@ def upgrade() -> None:
         ),
     )
     with op.batch_alter_table("export_run", schema=None) as batch_op:
+        batch_op.create_index("ix_export_run_file_name", ["file_name"], unique=False)
         batch_op.create_index("ix_export_run_state_not_before", ["state", "not_before"], unique=False)
+        batch_op.create_index("ix_export_run_task_id_state", ["task_id", "state", "period_start"], unique=False)
 
     op.create_table(
         "opening_time",
@@ -686,7 +689,9 @@ def downgrade() -> None:
 
     op.drop_table("opening_time")
     with op.batch_alter_table("export_run", schema=None) as batch_op:
+        batch_op.drop_index("ix_export_run_task_id_state")
         batch_op.drop_index("ix_export_run_state_not_before")
+        batch_op.drop_index("ix_export_run_file_name")
 
     op.drop_table("export_run")
     with op.batch_alter_table("coverage", schema=None) as batch_op:

@@ -154,6 +154,7 @@ def swapped_back(day: date) -> str:
 
 
 def test_a_few_sound_days_are_not_suspected():
+    assert propose(["2019-08-20", "2019-08-21"]).orders == (DateOrder.ISO,)
     assert propose(["2019-08-20", "2019-08-21", "2019-09-01"]).orders == (DateOrder.ISO,)
 
 

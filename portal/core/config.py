@@ -7,6 +7,7 @@ in production and must name the keys as well: generated ones would differ betwee
 import contextlib
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from portal.core.errors import SettingsError
 
 TRUE, FALSE = {"1", "true", "yes", "on"}, {"", "0", "false", "no", "off"}
 DATABASES = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+SENDER = re.compile(r"[^\s<>@,;]+@[^\s<>@,;]+|[^<>@,;\r\n]*<[^\s<>@,;]+@[^\s<>@,;]+>")
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
 
 
@@ -56,9 +58,9 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
     database_url = _database_url(environ, "DATABASE_URL", f"sqlite:///{data_dir / 'piquet.db'}")
     redis_url = environ.get("REDIS_URL") or f"unix://{data_dir / 'valkey.sock'}"
     _scheme("REDIS_URL", redis_url, {"redis", "rediss", "unix"})
-    _scheme("PUBLIC_URL", public_url, {"http", "https"})
+    host = _public_host(public_url)
     mail_url = environ.get("MAIL_URL") or f"folder://{data_dir / 'mail'}"
-    _scheme("MAIL_URL", mail_url, {"smtp", "smtps", "smtp+starttls", "folder"})
+    _mail_server(mail_url)
     return Settings(
         data_dir=data_dir,
         host=environ.get("HOST") or "127.0.0.1",
@@ -70,7 +72,7 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         secret_key=_secret_key(environ, data_dir, required=production),
         vault_keys=_vault_keys(environ, data_dir, required=production),
         mail_url=mail_url,
-        mail_from=environ.get("MAIL_FROM") or f"piquet@{urlsplit(public_url).hostname or 'localhost'}",
+        mail_from=_sender(environ.get("MAIL_FROM") or f"piquet@{host}"),
         public_url=public_url.rstrip("/"),
         delivery_allowed_networks=_networks(environ.get("DELIVERY_ALLOWED_NETWORKS", "")),
         delivery_allowed_ports=_ports(environ.get("DELIVERY_ALLOWED_PORTS") or "21,22,990,2222"),
@@ -102,6 +104,36 @@ def _scheme(name: str, url: str, allowed: set[str]) -> None:
         raise SettingsError(f"{name} must be a URL that begins with one of: {', '.join(sorted(allowed))}://")
 
 
+def _public_host(url: str) -> str:
+    """The host in PUBLIC_URL, which every link in a mail begins with."""
+    _scheme("PUBLIC_URL", url, {"http", "https"})
+    parts = urlsplit(url)
+    if not parts.hostname or parts.query or parts.fragment:
+        raise SettingsError(
+            "PUBLIC_URL must be the portal's address as people type it, such as https://piquet.example."
+        )
+    return parts.hostname
+
+
+def _mail_server(url: str) -> None:
+    _scheme("MAIL_URL", url, {"smtp", "smtps", "smtp+starttls", "folder"})
+    parts = urlsplit(url)
+    try:
+        complete = bool(parts.path if parts.scheme == "folder" else parts.hostname and parts.port != 0)
+    except ValueError:
+        complete = False
+    if not complete:
+        raise SettingsError("MAIL_URL must name a host, such as smtp://mail.example:25, or a folder.")
+
+
+def _sender(text: str) -> str:
+    if not SENDER.fullmatch(text):
+        raise SettingsError(
+            "MAIL_FROM must be one address, such as piquet@portal.example or Piquet <piquet@portal.example>."
+        )
+    return text
+
+
 def _database_url(environ: Mapping[str, str], name: str, default: str) -> str:
     text = environ.get(name) or default
     try:
@@ -117,7 +149,7 @@ def _database_url(environ: Mapping[str, str], name: str, default: str) -> str:
 def _writable(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = folder / ".writable"
+        probe = folder / f".writable-{secrets.token_hex(4)}"  # another process may look at the same moment
         probe.touch()
         probe.unlink()
     except OSError as error:

@@ -7,8 +7,9 @@ down_revision = "0001"
 branch_labels = None
 depends_on = None
 
-# An instant of the statement, in the form in which the engine stores instants.
-NOW = {"sqlite": "strftime('%Y-%m-%d %H:%M:%f', 'now')", "postgresql": "statement_timestamp()"}
+# An instant of the statement, in the form in which the engine stores instants. SQLite knows milliseconds, while we store
+# microseconds: its millisecond is taken at its end, so that what has just begun acts and what has just ended does not.
+NOW = {"sqlite": "strftime('%Y-%m-%d %H:%M:%f999', 'now')", "postgresql": "statement_timestamp()"}
 
 # Accounts with an active licence Authorisation.
 LICENSED = """

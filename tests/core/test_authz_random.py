@@ -1,0 +1,218 @@
+"""Random histories: people join and leave, licences lapse, grants come and go; after every step the portal agrees with
+a model that keeps sets and knows no SQL."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy.orm import Session, sessionmaker
+
+from portal.accounts import user_groups
+from portal.accounts.models import UserGroupMember
+from portal.core import authz, clock
+from portal.core.db import session_factory
+from portal.core.errors import NotAllowed, RuleBroken
+from portal.licences.models import Kind
+from portal.sharing import operations
+from portal.sharing.operations import Offer
+from portal.stations.models import Grant, Permission
+from tests import world
+from tests.core import small_world
+from tests.core.small_world import Reach
+
+# Near misses of each other: prefix, suffix, and what is a wildcard or a separator somewhere.
+PEOPLE = ("ann@x.example", "ann_@x.example", "ann@x.example.example", "an.n@x.example", "xann@x.example")
+ACTIONS = ("station_group:view", "connector:edit", "grant:give_administrate")
+person, group, role = st.integers(0, len(PEOPLE) - 1), st.integers(0, 2), st.sampled_from(list(Permission))
+days = st.sampled_from([None, 1, 30])
+
+
+@dataclass
+class Given:
+    """A grant in the model. `under` is the number of the grant it was given under."""
+
+    group: int
+    role: str
+    to: int | None  # a person
+    users: int | None  # or a user group
+    giver: int
+    under: int | None
+    end: int | None  # days
+    live: bool = True
+
+
+class Histories(RuleBasedStateMachine):
+    """Five people, each of whom can own, give and hold; three station groups and three user groups of the first two."""
+
+    sessions: sessionmaker[Session]
+
+    @initialize(licensed=st.sets(person, min_size=2), first=st.lists(st.tuples(group, person, role), max_size=6))
+    def begin(self, licensed: set[int], first: list[tuple[int, int, Permission]]) -> None:
+        self.session = self.sessions()
+        self.people = [world.account(self.session, email) for email in PEOPLE]
+        self.owners = [0, 0, 1]
+        self.groups = [world.station_group(self.session, self.people[owner]) for owner in self.owners]
+        self.users = [world.user_group(self.session, self.people[o], f"Users {n}") for n, o in enumerate(self.owners)]
+        self.licences = {n: world.licence(self.session, self.people[n], Kind.AUTHORISATION) for n in licensed}
+        self.members: list[set[int]] = [set(), set(), set()]
+        self.verified = set(range(len(PEOPLE)))
+        self.grants: dict[int, Given] = {}
+        for number, whom, permission in first:
+            self.give(self.owners[number], number, whom, permission, None, to_users=False)
+
+    @rule(giver=person, number=group, whom=person, permission=role, end=days, to_users=st.booleans())
+    def give(self, giver: int, number: int, whom: int, permission: Permission, end: int | None, to_users: bool) -> None:
+        users = whom % 3 if to_users else None
+        ends_at = clock.now() + timedelta(days=end) if end else None
+        offer = Offer(permission, "" if to_users else PEOPLE[whom], self.users[users].id if to_users else None, ends_at)
+        sources = self.sources(giver, number, permission)
+        try:
+            grant = operations.give(self.session, self.people[giver], self.groups[number], offer)
+        except (RuleBroken, NotAllowed):
+            plain = not to_users and whom not in (giver, self.owners[number]) and not end
+            assert not (sources and plain) or self.twin(number, offer), "a grant was refused for no reason"
+            return
+        assert sources, "somebody gave what he does not hold"
+        under = next((n for n, _given in self.grants.items() if n == grant.under_grant_id), None)
+        assert (under is None) == (self.owners[number] == giver)
+        end = end or (self.grants[under].end if under else None)
+        to = None if to_users else whom
+        self.grants[grant.id] = Given(number, permission, to, users, giver, under, end)
+
+    @rule(data=st.data(), actor=person)
+    def revoke(self, data: st.DataObject, actor: int) -> None:
+        if not self.grants:
+            return
+        number = data.draw(st.sampled_from(sorted(self.grants)))
+        grant = self.session.get_one(Grant, number)
+        allowed = bool(self.sources(actor, self.grants[number].group, Permission(grant.role)))
+        try:
+            operations.revoke(self.session, self.people[actor], grant)
+        except NotAllowed:
+            assert not allowed
+        except RuleBroken:
+            assert not self.grants[number].live or allowed
+        else:
+            assert allowed
+            self.end(number)
+
+    @rule(users=group, who=person)
+    def join(self, users: int, who: int) -> None:
+        user_groups.add_members(self.session, self.people[self.owners[users]], self.users[users], PEOPLE[who])
+        self.members[users].add(who)
+
+    @rule(users=group, who=person)
+    def leave(self, users: int, who: int) -> None:
+        member = self.session.query(UserGroupMember).filter_by(user_group_id=self.users[users].id, email=PEOPLE[who])
+        if found := member.one_or_none():
+            operations.remove_member(self.session, self.people[self.owners[users]], found)
+            self.members[users].discard(who)
+            for number, given in list(self.grants.items()):
+                if given.giver == who and given.under and self.grants[given.under].users == users:
+                    self.end(number)
+
+    @rule(who=person)
+    def lapse_or_renew(self, who: int) -> None:
+        if held := self.licences.pop(who, None):
+            held.ends_at = clock.now() - timedelta(seconds=1)
+        else:
+            self.licences[who] = world.licence(self.session, self.people[who], Kind.AUTHORISATION)
+
+    @rule(who=person)
+    def lose_or_verify_the_address(self, who: int) -> None:
+        self.verified ^= {who}
+        self.people[who].verified_at = clock.now() if who in self.verified else None
+
+    @invariant()
+    def check_list_and_model_agree(self) -> None:
+        if not hasattr(self, "grants"):
+            return
+        self.session.flush()
+        for who in range(len(PEOPLE)):
+            for action in ACTIONS:
+                expected = {n for n in range(3) if action in self.allowed(who, n)}
+                listed = set(self.session.scalars(authz.visible(self.people[who].id, action)))
+                assert listed == {self.groups[n].id for n in expected}, (PEOPLE[who], action)
+                checked = authz.may(self.session, self.people[who].id, action, [group.id for group in self.groups])
+                assert checked == bool(expected), (PEOPLE[who], action)
+
+    def teardown(self) -> None:
+        if hasattr(self, "session"):
+            self.session.rollback()
+            self.session.close()
+
+    def reaches(self, given: Given, who: int) -> bool:
+        return given.to == who if given.users is None else who in self.members[given.users]
+
+    def allowed(self, who: int, number: int) -> frozenset[str]:
+        owner = self.owners[number]
+        return small_world.allowed(
+            owns=who == owner,
+            verified=who in self.verified,
+            both_licensed={who, owner} <= self.licences.keys(),
+            reaches=[
+                Reach(given.role, given.group == number, self.reaches(given, who), given.live)
+                for given in self.grants.values()
+            ],
+        )
+
+    def sources(self, who: int, number: int, permission: Permission) -> list[int | None]:
+        """What lets this person give the permission: none for ownership, else the numbers of the grants."""
+        if self.owners[number] == who:
+            return [None]
+        if f"grant:give_{permission.value}" not in self.allowed(who, number):
+            return []
+        return [
+            n
+            for n, given in self.grants.items()
+            if given.live and given.group == number and given.role == "administrate" and self.reaches(given, who)
+        ]
+
+    def twin(self, number: int, offer: Offer) -> bool:
+        """Whether somebody gave the same address the same already; the end is left out of the comparison."""
+        return any(
+            given.live and given.group == number and given.role == offer.role and PEOPLE[given.to] == offer.email
+            for given in self.grants.values()
+            if given.to is not None
+        )
+
+    def end(self, number: int) -> None:
+        self.grants[number].live = False
+        for other, given in self.grants.items():
+            if given.under == number and given.live:
+                self.end(other)
+
+
+@pytest.fixture
+def histories(sqlite_template: Path, tmp_path: Path) -> Iterator[type[Histories]]:
+    """The machine on an empty SQLite database; each history is one transaction, rolled back."""
+    shutil.copy(sqlite_template, tmp_path / "piquet.db")
+    sessions = session_factory(f"sqlite:///{tmp_path / 'piquet.db'}")
+    yield type("HistoriesHere", (Histories,), {"sessions": sessions})
+    sessions.kw["bind"].dispose()
+
+
+def run(machine: type[Histories], examples: int) -> None:
+    quiet = settings(
+        max_examples=examples,
+        stateful_step_count=15,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    run_state_machine_as_test(machine, settings=quiet)  # type: ignore[no-untyped-call]  # Hypothesis leaves it untyped
+
+
+def test_random_histories_agree_with_the_model(histories: type[Histories]) -> None:
+    run(histories, 100)
+
+
+@pytest.mark.deep
+def test_many_random_histories_agree_with_the_model(histories: type[Histories]) -> None:
+    run(histories, 2000)

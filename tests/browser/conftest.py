@@ -1,0 +1,59 @@
+"""A real browser on the real demo: the supervisor with everything it starts, Chromium driven by Playwright."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from tests.servers.portal import Portal, run_portal
+
+PASSWORD = "piquet-demo"
+# Chromium otherwise looks for its maker's servers; the sandbox needs rights that a container's root has not.
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+
+LogIn = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Portal]:
+    with run_portal("--demo") as portal:
+        yield portal
+
+
+@pytest.fixture(scope="session")
+def chromium(chromium_path: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def log_in(demo: Portal, chromium: Browser) -> Iterator[LogIn]:
+    """A function: a demo account's name → a page in a browser of its own in which it is logged in."""
+    contexts: list[BrowserContext] = []
+
+    def open_page(name: str, **options: object) -> Page:
+        context = chromium.new_context(base_url=demo.url, locale="en-GB", viewport=DESKTOP, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.goto("/log-in")
+        page.fill("[name=email]", f"{name}@demo.example")
+        page.fill("[name=password]", PASSWORD)
+        page.click("main button[type=submit]")
+        page.wait_for_url("**/")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

@@ -1,0 +1,58 @@
+"""Every page of the live URL map, with example ids from the demo's database."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.routing import Rule
+
+from portal.core.authz import ALLOWED
+
+# URL argument -> a row of the demo that exists, seen by its owner or the operator.
+EXAMPLES = {
+    "account_id": "SELECT id FROM account WHERE email = 'manage@demo.example'",
+    "charging_session_id": "SELECT max(id) FROM charging_session",
+    "connector_id": "SELECT connector.id FROM connector JOIN station ON station.id = station_id WHERE name = 'Bl2-1'",
+    "destination_id": "SELECT min(id) FROM destination",
+    "driver_id": "SELECT id FROM driver WHERE label = 'Bl2-5'",
+    "formatter_id": "SELECT min(id) FROM formatter",
+    "grant_id": "SELECT min(id) FROM station_group_grant",
+    "licence_id": "SELECT min(id) FROM licence WHERE account_id <> (SELECT id FROM account WHERE is_operator)",
+    "member_id": "SELECT min(id) FROM user_group_member",
+    "message_id": "SELECT min(id) FROM mail_message",
+    "row_id": "SELECT min(id) FROM flagged_row",
+    "run_id": "SELECT min(id) FROM export_run",
+    "session_import_id": "SELECT min(id) FROM session_import",
+    "station_group_id": "SELECT id FROM station_group WHERE name = 'Bl2'",
+    "station_id": "SELECT id FROM station WHERE name = 'Bl2-1'",
+    "task_id": "SELECT min(id) FROM export_task",
+    "user_group_id": "SELECT min(id) FROM user_group",
+}
+
+
+def pages(app: Flask, database: Path) -> Iterator[tuple[str, str]]:
+    """(who, path) of every GET page: the operator for his, nobody for the public ones, the master for the rest.
+    Pages behind a one-time link have their own tests; LookupError for an argument without an example."""
+    connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
+    ids = {name: connection.execute(query).fetchone()[0] for name, query in EXAMPLES.items()}
+    for rule in app.url_map.iter_rules():
+        if "GET" not in (rule.methods or ()) or rule.endpoint == "static" or "token" in rule.arguments:
+            continue
+        missing = [argument for argument in rule.arguments if argument not in ids]
+        if missing:
+            raise LookupError(f"{rule.rule} has an argument without an example: {missing}")
+        wanted = {argument: ids[argument] for argument in rule.arguments}
+        if None not in wanted.values():
+            yield _who(app, rule), _path(app, rule, wanted)
+
+
+def _who(app: Flask, rule: Rule) -> str:
+    action = app.view_functions[rule.endpoint].action  # type: ignore[attr-defined]  # every view carries its action
+    if action == "public":
+        return "nobody"
+    return "operator" if ("operator", "inactive", action) in ALLOWED else "master"
+
+
+def _path(app: Flask, rule: Rule, values: dict[str, int]) -> str:
+    return app.url_map.bind("localhost").build(rule.endpoint, values)

@@ -87,12 +87,12 @@ def lease(session: Session) -> sa.ColumnElement[datetime]:
 def step(
     session: Session, held: Claim, name: str, message: str, values: Mapping[str, Any], *, failed: bool = False
 ) -> None:
-    """Change the run and note the step (none without a name), if this worker still holds it; LeaseLost else. The
-    caller commits."""
+    """Change the run, renew its lease and note the step (none without a name), if this worker still holds it;
+    LeaseLost else. The caller commits."""
     fenced = (
         sa.update(ExportRun)
         .where(ExportRun.id == held.run_id, ExportRun.attempt == held.attempt, ExportRun.state.in_(CLAIMABLE))
-        .values(**values)
+        .values({"lease_until": lease(session), **values})
         .execution_options(synchronize_session=False)
     )
     if session.execute(fenced).rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult

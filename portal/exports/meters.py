@@ -33,7 +33,7 @@ def _connectors(session: Session, station_group_id: int) -> list[tuple[Connector
         .where(StationGroupStation.station_group_id == station_group_id)
         .order_by(Station.name, Station.id, Connector.number)
     )
-    return [row._tuple() for row in session.execute(rows)]
+    return [(connector, name) for connector, name in session.execute(rows)]
 
 
 def _meter(named: Connector | Driver, name: str) -> Meter:

@@ -40,6 +40,7 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
+LARGEST_ID = 2**31 - 1  # of an integer column; the databases answer a larger one with an error
 READING = {"GET", "HEAD", "OPTIONS"}
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -76,7 +77,10 @@ def guard(action: str, **loaders: Loader) -> Callable[[View], View]:
             if not loaders and not authz.platform_may(action, operator=current_user.is_operator):
                 raise NotThere
             for name, load in loaders.items():
-                arguments[name] = load(db.session(), current_user.id, action, arguments.pop(f"{name}_id"))
+                row_id = arguments.pop(f"{name}_id")
+                if row_id > LARGEST_ID:
+                    raise NotThere
+                arguments[name] = load(db.session(), current_user.id, action, row_id)
             return view(**arguments)
 
         guarded.action = action  # type: ignore[attr-defined]  # read by the check that refuses unmarked views

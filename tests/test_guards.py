@@ -1,0 +1,244 @@
+"""Every address of the live application is guarded: nothing is open by oversight, an id tells a stranger nothing."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+from werkzeug.routing import Rule
+
+from portal.accounts.models import Account
+from portal.charging.models import ChargingSession, Driver, FlaggedRow, ImportMapping, SessionImport
+from portal.core import authz, files, mail
+from portal.core.db import Base
+from portal.delivery.models import Destination
+from portal.exports.models import ExportRun, ExportTask, Formatter
+from portal.licences.models import Kind
+from portal.stations.models import Connector
+from tests import world
+
+# What anybody may open, and why.
+PUBLIC = {
+    "accounts.ask_reset": "who forgot his password cannot log in",
+    "accounts.confirm_email": "reached by a link in a mail",
+    "accounts.log_in": "the door itself",
+    "accounts.register": "opens an account",
+    "accounts.reset": "reached by a link in a mail",
+    "accounts.send_again": "sends the link for an address that is not verified yet",
+    "accounts.set_language": "a choice of this browser",
+    "accounts.set_up": "reached by a link in a mail",
+    "accounts.verify": "reached by a link in a mail",
+    "core.health": "asked by the machine that watches the service",
+    "core.set_theme": "a choice of this browser",
+}
+# What the examples leave empty: a station without image, an import whose file was never read.
+NOTHING_TO_SHOW = ("stations.image", "imports.")
+Ids = dict[str, int | str]
+TOKEN = re.compile(r"[\w-]{20,}\.[\w-]{6}\.[\w-]{20,}")  # of a form, made anew with every answer
+MISSING = 1_000_003
+BEYOND = 2**63
+
+
+class Address(NamedTuple):
+    method: str
+    rule: Rule
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.rule.rule}"
+
+    def url(self, ids: Ids) -> str:
+        """The address with these ids; KeyError for an argument without example."""
+        url = self.rule.build({name: ids[name] for name in self.rule.arguments}, append_unknown=False)
+        assert url is not None
+        return url[1]
+
+
+def addresses(app: Flask, *, guarded: bool = True, with_ids: bool | None = None) -> Iterator[Address]:
+    """Every method of every rule: the guarded ones or all but static files; with or without ids in them."""
+    for rule in app.url_map.iter_rules():
+        public = getattr(app.view_functions[rule.endpoint], "action", None) == "public"
+        if rule.endpoint == "static" or (guarded and public):
+            continue
+        if with_ids is not None and bool(rule.arguments) != with_ids:
+            continue
+        for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
+            yield Address(method, rule)
+
+
+def examples(session: Session, owner: Account) -> Ids:
+    """An existing row of the owner for every argument of every address. A new argument needs a line here."""
+
+    def added(row: Base) -> int:
+        session.add(row)
+        session.flush()
+        return row.id  # type: ignore[attr-defined,no-any-return]  # every table here has one
+
+    now, day = datetime.now(UTC), date(2026, 11, 1)
+    group, users = world.station_group(session, owner), world.user_group(session, owner, "Piquet", "piquet@x.example")
+    station = world.station(session, owner, "Station", group)
+    connector: Connector = station.connectors[0]
+    grant = world.grant(session, group, "manage", users)
+    licence = world.licence(session, owner, Kind.REPORTS)
+    file = files.keep(session, "sessions.csv", [b"a;b\n"])
+    driver = Driver(owner_id=owner.id, label="Driver", email="driver@x.example")
+    imported = SessionImport(
+        owner_id=owner.id, account_id=owner.id, file_id=file.id, file_name="a.csv", shape={}, mapping={}, state="done"
+    )
+    import_id, driver_id = added(imported), added(driver)
+    charged = ChargingSession(
+        owner_id=owner.id,
+        connector_id=connector.id,
+        driver_id=driver_id,
+        started_at=now,
+        ended_at=now,
+        energy_wh=1000,
+        source="file",
+        external_id="1",
+        import_id=import_id,
+    )
+    flagged = FlaggedRow(
+        owner_id=owner.id, import_id=import_id, line=2, source="file", external_id="2", cells=[], problems=[]
+    )
+    destination_id = added(
+        Destination(owner_id=owner.id, name="Utility", host="sftp.example", username="piquet", login="password")
+    )
+    formatter_id = added(
+        Formatter(owner_id=owner.id, name="Format", format="esl_xml", identifier="metering_code", settings={})
+    )
+    task_id = added(
+        ExportTask(
+            owner_id=owner.id,
+            name="Task",
+            scope="charging_points",
+            user_id=owner.id,
+            station_group_id=group.id,
+            formatter_id=formatter_id,
+            destination_id=destination_id,
+            interval="month",
+            starts_on=day,
+        )
+    )
+    run_id = added(
+        ExportRun(task_id=task_id, period_start=day, period_end=date(2026, 12, 1), starts_at=now, ends_at=now)
+    )
+    letter = mail.post(session, "somebody@x.example", "Subject", "Text")
+    session.flush()
+    return {
+        "account_id": owner.id,
+        "charging_session_id": added(charged),
+        "connector_id": connector.id,
+        "destination_id": destination_id,
+        "driver_id": driver_id,
+        "export_run_id": run_id,
+        "export_task_id": task_id,
+        "flagged_row_id": added(flagged),
+        "formatter_id": formatter_id,
+        "grant_id": grant.id,
+        "licence_id": licence.id,
+        "mapping_id": added(ImportMapping(account_id=owner.id, name="Mapping", mapping={})),
+        "member_id": users.members[0].id,
+        "message_id": letter.id,
+        "row_id": flagged.id,
+        "run_id": run_id,
+        "session_import_id": import_id,
+        "station_group_id": group.id,
+        "station_id": station.id,
+        "task_id": task_id,
+        "user_group_id": users.id,
+    }
+
+
+@pytest.fixture
+def ids(session: Session) -> Ids:
+    """Examples that belong to a master with every licence."""
+    return examples(session, world.account(session, "master@x.example", *Kind))
+
+
+@pytest.fixture
+def own_ids(session: Session) -> Ids:
+    """The same kinds of rows, of a stranger."""
+    return examples(session, world.account(session, "stranger@x.example", *Kind))
+
+
+@pytest.fixture
+def stranger(session: Session, own_ids: Ids, logged_in: Callable[[Account], FlaskClient]) -> FlaskClient:
+    """The browser of an account with every licence and rows of its own, that nobody shares anything with."""
+    return logged_in(session.get_one(Account, own_ids["account_id"]))
+
+
+def test_every_view_names_its_action_and_the_public_ones_are_listed(app: Flask) -> None:
+    actions = {name: getattr(view, "action", None) for name, view in app.view_functions.items() if name != "static"}
+    assert {name for name, action in actions.items() if action == "public"} == PUBLIC.keys()
+    unknown = {name: action for name, action in actions.items() if action not in authz.ACTIONS | {"public"}}
+    assert not unknown, "a view without @guard or @public is refused at run time"
+
+
+def test_every_argument_of_an_address_has_an_example(app: Flask, ids: Ids) -> None:
+    lacking = {str(address) for address in addresses(app) if not address.rule.arguments <= ids.keys()}
+    assert not lacking, "add an example row to examples() in this file"
+
+
+def test_the_anonymous_is_sent_to_the_log_in_page_from_everywhere(
+    app: Flask, session: Session, client: FlaskClient, ids: Ids
+) -> None:
+    session.commit()
+    for address in addresses(app):
+        answer = client.open(address.url(ids), method=address.method)
+        assert answer.status_code == 302, address
+        assert answer.location.startswith("/log-in"), address
+
+
+def test_a_stranger_cannot_tell_an_id_that_exists_from_one_that_does_not(
+    app: Flask, ids: Ids, stranger: FlaskClient
+) -> None:
+    for address in addresses(app, with_ids=True):
+        there, gone = address.url(ids), address.url(dict.fromkeys(ids, MISSING))
+        answers = [stranger.open(url, method=address.method) for url in (there, gone)]
+        assert [answer.status_code for answer in answers] == [404, 404], address
+        texts = [
+            TOKEN.sub("", answer.text.replace(url, "")) for answer, url in zip(answers, (there, gone), strict=True)
+        ]
+        assert texts[0] == texts[1], address
+
+
+def test_an_own_id_beside_a_foreign_one_opens_nothing(
+    app: Flask, ids: Ids, own_ids: Ids, stranger: FlaskClient
+) -> None:
+    for address in addresses(app, with_ids=True):
+        for name in address.rule.arguments if len(address.rule.arguments) > 1 else ():
+            answer = stranger.open(address.url(ids | {name: own_ids[name]}), method=address.method)
+            assert answer.status_code == 404, (address, name)
+
+
+def test_the_owner_does_open_his_examples(app: Flask, own_ids: Ids, stranger: FlaskClient) -> None:
+    for address in addresses(app, with_ids=True):
+        action = app.view_functions[address.rule.endpoint].action  # type: ignore[attr-defined]  # tested above
+        of_operator = ("operator", "inactive", action) in authz.ALLOWED
+        if address.method == "GET" and not of_operator and not address.rule.endpoint.startswith(NOTHING_TO_SHOW):
+            assert stranger.get(address.url(own_ids)).status_code in {200, 302}, address
+
+
+def test_an_id_that_no_database_holds_is_not_there(app: Flask, ids: Ids, stranger: FlaskClient) -> None:
+    for address in addresses(app, with_ids=True):
+        answer = stranger.open(address.url(dict.fromkeys(ids, BEYOND)), method=address.method)
+        assert answer.status_code == 404, address
+
+
+def test_nobody_but_the_operator_opens_the_platforms_pages(app: Flask, stranger: FlaskClient) -> None:
+    for address in addresses(app, with_ids=False):
+        action = app.view_functions[address.rule.endpoint].action  # type: ignore[attr-defined]  # tested above
+        if not authz.platform_may(action, operator=False):
+            assert stranger.open(address.rule.rule, method=address.method).status_code == 404, address
+
+
+def test_every_form_is_refused_without_its_token(app: Flask, session: Session, ids: Ids, stranger: FlaskClient) -> None:
+    session.commit()
+    app.config["WTF_CSRF_ENABLED"] = True
+    for address in addresses(app, guarded=False):
+        if address.method != "GET":
+            url = address.url(ids | {"token": "token"})
+            assert stranger.open(url, method=address.method).status_code == 400, address

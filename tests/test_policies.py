@@ -1,0 +1,99 @@
+"""The policy and the code agree, both ways; the policy reads like one list."""
+
+import ast
+import re
+from pathlib import Path
+
+from portal.core import authz
+
+ROOT = Path(__file__).parents[1]
+ACTION = re.compile(r"[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*")
+# Calls whose string argument is an action that Casbin has decided; the audit log's own words are not asked of it.
+ASKING = {
+    "guard", "may", "why", "visible", "visible_stations", "platform_may", "owner_may",
+    "station", "station_group", "connector", "grant",
+}  # fmt: skip
+# Actions that nothing asks for yet, with the reason why the policy names them all the same.
+RESERVED = {
+    "destination:edit": "the screens of Auto-export ask it",
+    "destination:list": "the screens of Auto-export ask it",
+    "export:view": "the screens of Auto-export ask it",
+    "formatter:edit": "the screens of Auto-export ask it",
+    "formatter:list": "the screens of Auto-export ask it",
+    "mapping:edit": "a saved mapping is edited within an import today",
+    "pattern:view": "the page of all patterns is shown in development",
+    "task:edit": "the screens of Auto-export ask it",
+    "task:list": "the screens of Auto-export ask it",
+}
+
+
+def policy_lines() -> list[tuple[str, ...]]:
+    lines = (ROOT / "policies" / "policy.csv").read_text().splitlines()
+    return [tuple(part.strip() for part in line.split(",")) for line in lines if line.startswith("p,")]
+
+
+def strings_in_code() -> set[str]:
+    """Every string of the code that reads like an action, but those handed to the audit log."""
+    found: set[str] = set()
+    for path in (ROOT / "portal").rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        audited = {id(leaf) for node in ast.walk(tree) if is_audit(node) for leaf in ast.walk(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in audited:
+                found |= {node.value} if ACTION.fullmatch(node.value) else set()
+    return found
+
+
+def is_audit(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and name_of(node) in {"record", "_record"}
+
+
+def name_of(call: ast.Call) -> str:
+    return getattr(call.func, "attr", "") or getattr(call.func, "id", "")
+
+
+def asked_in_code() -> set[str]:
+    """Every string that is handed to a call which asks for an action."""
+    found: set[str] = set()
+    for path in (ROOT / "portal").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and name_of(node) in ASKING:
+                found |= {
+                    argument.value
+                    for argument in node.args
+                    if isinstance(argument, ast.Constant) and ACTION.fullmatch(str(argument.value))
+                }
+    return found
+
+
+def test_every_action_asked_in_the_code_is_in_the_policy() -> None:
+    assert asked_in_code() <= authz.ACTIONS
+
+
+def test_every_action_of_the_policy_is_asked_somewhere_or_reserved() -> None:
+    unused = authz.ACTIONS - strings_in_code()
+    assert unused <= RESERVED.keys()
+
+
+def test_every_action_is_a_resource_and_a_verb() -> None:
+    assert all(ACTION.fullmatch(action) for action in authz.ACTIONS)
+
+
+def test_the_policy_is_read_completely() -> None:
+    lines = policy_lines()
+    assert len(lines) == len(set(lines)), "a line stands twice"
+    assert {line[3] for line in lines} == authz.ACTIONS
+    assert {line[1] for line in lines} == {*authz.ROLES, *authz.PLATFORM_ROLES}
+    assert {line[2] for line in lines} == {"active", "any"}
+
+
+def test_the_lines_of_a_block_are_in_alphabetical_order() -> None:
+    text = (ROOT / "policies" / "policy.csv").read_text()
+    for block in re.split(r"\n\s*\n", text):
+        actions = [line.split(",")[3].strip() for line in block.splitlines() if line.startswith("p,")]
+        assert actions == sorted(actions), block
+
+
+def test_a_share_confers_nothing_without_both_licences() -> None:
+    for _p, role, licence, action in policy_lines():
+        assert (licence == "active") == (role in {"display", "manage", "administrate"}), (role, action)

@@ -1,5 +1,6 @@
 """`make messages`: collect the texts of code and templates, bring every catalogue up to date, compile it."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,10 +31,17 @@ def collected() -> Catalog:
     """Every text of the product, with the places where it stands."""
     catalog = Catalog(project="Piquet", charset="utf-8")
     options = {"**": {"silent": "false"}}
-    found = extract_from_dir(str(ROOT), METHODS, options, KEYWORDS, comment_tags=("Translators:",))
+    found = extract_from_dir(
+        str(ROOT), METHODS, options, KEYWORDS, comment_tags=("Translators:",), directory_filter=_is_searched
+    )
     for name, line, message, comments, context in found:
         catalog.add(message, None, [(name, line)], auto_comments=comments, context=context)
     return catalog
+
+
+def _is_searched(folder: str | os.PathLike[str]) -> bool:
+    """Every folder but hidden ones: Babel by itself would skip templates/_components."""
+    return not Path(folder).name.startswith(".")
 
 
 def catalogue_path(language: str) -> Path:

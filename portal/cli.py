@@ -2,7 +2,12 @@
 
 from flask import Flask
 
+from portal.accounts import commands as accounts
+from portal.charging import commands as charging
+from portal.licences import commands as licences
+
 
 def create(app: Flask) -> None:
     """Register the command groups."""
-    del app
+    for group in (accounts.group, licences.group, charging.group):
+        app.cli.add_command(group)

@@ -62,7 +62,7 @@ def claim(session: Session, import_id: int | None = None) -> Claim | None:
         .execution_options(synchronize_session=False)
     )
     row = session.execute(taken).one_or_none()
-    return Claim(*row._tuple()) if row else None
+    return Claim(*row) if row else None
 
 
 def _lease_end(session: Session) -> sa.ColumnElement[datetime]:

@@ -73,7 +73,7 @@ def imports(session: Session, account_id: int, number: int) -> paging.Page[tuple
     )
     query = query.order_by(SessionImport.created_at.desc(), SessionImport.id.desc())
     found = session.execute(query.limit(paging.SIZE).offset(paging.offset(number))).all()
-    return paging.Page([row._tuple() for row in found], max(1, number), total)
+    return paging.Page([(row[0], row[1], row[2]) for row in found], max(1, number), total)
 
 
 def session_import(session: Session, account_id: int, _action: str, row_id: int) -> SessionImport:

@@ -53,7 +53,7 @@ class StationLookup:
         named = sa.or_(Station.reference == station, Station.name == station)
         wanted = sa.select(*columns).join(Station, Station.id == Connector.station_id)
         wanted = wanted.where(Station.owner_id == self._owner_id, named, self._may_import)
-        outlets = [_Outlet(*row._tuple()) for row in self._session.execute(wanted)]
+        outlets = [_Outlet(*row) for row in self._session.execute(wanted)]
         exact = [outlet for outlet in outlets if outlet.reference == station]
         chosen = exact or outlets
         if len({outlet.station_id for outlet in chosen}) != 1:

@@ -17,6 +17,8 @@ from portal.core.errors import NotAllowed, NotThere
 from portal.stations import queries as stations
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
 
+TO_CHOOSE = 200  # in a menu; a longer list is searched
+
 
 class SessionLine(NamedTuple):
     """A charging session as one reader may see it: a hidden driver is a number, and his card is not told."""
@@ -90,7 +92,7 @@ def sessions(session: Session, account_id: int, wanted: SessionFilter, number: i
     query = query.order_by(ChargingSession.started_at.desc(), ChargingSession.id.desc())
     total = totals(session, account_id, wanted).sessions
     found = session.execute(query.limit(paging.SIZE).offset(paging.offset(number))).all()
-    return paging.Page([_line(*row._tuple()) for row in found], max(1, number), total)
+    return paging.Page([_line(*row) for row in found], max(1, number), total)
 
 
 def _line(
@@ -185,10 +187,31 @@ def quarter_hours(session: Session, row: ChargingSession) -> Sequence[QuarterHou
     return session.scalars(wanted.order_by(QuarterHour.starts_at)).all()
 
 
-def station_groups(session: Session, account_id: int) -> Sequence[StationGroup]:
-    """The station groups whose sessions the account may see, by name."""
+def groups_to_choose(session: Session, account_id: int) -> list[tuple[int, str]]:
+    """The first TO_CHOOSE station groups whose sessions the account may see, by name: (id, name)."""
     seen = StationGroup.id.in_(authz.visible(account_id, "session:view"))
-    return session.scalars(sa.select(StationGroup).where(seen).order_by(StationGroup.name)).all()
+    wanted = sa.select(StationGroup.id, StationGroup.name).where(seen).order_by(StationGroup.name, StationGroup.id)
+    return [(row[0], row[1]) for row in session.execute(wanted.limit(TO_CHOOSE))]
+
+
+def stations_to_choose(session: Session, account_id: int, chosen: int | None) -> list[tuple[int, str]]:
+    """The first TO_CHOOSE stations whose sessions the account may see, by name, and the chosen one: (id, name)."""
+    seen = stations.visible_stations(account_id, "session:view")
+    wanted = sa.select(Station.id, Station.name).where(seen).order_by(Station.name, Station.id)
+    found = [(row[0], row[1]) for row in session.execute(wanted.limit(TO_CHOOSE))]
+    if chosen is not None and chosen not in dict(found):
+        found += [(row[0], row[1]) for row in session.execute(wanted.where(Station.id == chosen))]
+    return found
+
+
+def drivers_to_choose(session: Session, account_id: int, chosen: int | None) -> list[tuple[int, str]]:
+    """The first TO_CHOOSE drivers of the account, by label, and the chosen one where he is not hidden: (id, label)."""
+    wanted = sa.select(Driver.id, Driver.label).order_by(Driver.label)
+    found = [(row[0], row[1]) for row in session.execute(wanted.where(Driver.owner_id == account_id).limit(TO_CHOOSE))]
+    if chosen is not None and chosen not in dict(found):
+        met = sa.exists().where(ChargingSession.driver_id == Driver.id, _driver_is_shown(account_id))
+        found += [(row[0], row[1]) for row in session.execute(wanted.where(Driver.id == chosen, met))]
+    return found
 
 
 def energy_per_day(

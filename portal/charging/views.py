@@ -1,5 +1,92 @@
-"""Pages."""
+"""Charging sessions: the list and one of them; and the blueprints of the whole domain."""
 
-from flask import Blueprint
+from datetime import date, datetime, time, timedelta
 
-blueprints: tuple[Blueprint, ...] = ()
+from flask import Blueprint, render_template, request
+from flask_babel import format_time
+
+from portal.accounts import login
+from portal.charging import (
+    flagged,
+    queries,
+    views_drivers,
+    views_flagged,  # noqa: F401  adds its routes to the imports' blueprint
+    views_import_steps,  # noqa: F401  as above
+    views_imports,
+)
+from portal.charging.models import ChargingSession
+from portal.core import display, web
+from portal.core.db import db
+from portal.core.web import guard
+
+bp = Blueprint("charging", __name__, url_prefix="/sessions")
+
+
+@bp.get("")
+@guard("session:list")
+def list_sessions() -> str:
+    """The sessions at every station that the reader may see, with count and energy of what the filter shows."""
+    session, account = db.session(), login.current_account()
+    wanted = _wanted()
+    page = queries.sessions(session, account.id, wanted, request.args.get("page", 1, int))
+    return render_template(
+        "charging/list_sessions.html",
+        page=page,
+        totals=queries.totals(session, account.id, wanted),
+        wanted=wanted,
+        groups=queries.groups_to_choose(session, account.id),
+        filtered=wanted != queries.SessionFilter(),
+        stations=queries.stations_to_choose(session, account.id, wanted.station_id),
+        drivers=queries.drivers_to_choose(session, account.id, wanted.driver_id),
+        first_day=_day("from"),
+        last_day=_day("to"),
+        open_rows=flagged.open_rows(session, account.id),
+    )
+
+
+def _wanted() -> queries.SessionFilter:
+    first, last = _day("from"), _day("to")
+    return queries.SessionFilter(
+        text=request.args.get("q", "").strip()[:120],
+        station_group_id=request.args.get("group", None, int),
+        station_id=request.args.get("station", None, int),
+        driver_id=request.args.get("driver", None, int),
+        import_id=request.args.get("import", None, int),
+        starts_at=_midnight(first) if first else None,
+        ends_at=_midnight(last + timedelta(days=1)) if last else None,
+    )
+
+
+def _day(name: str) -> date | None:
+    """A day of the address; one that is none counts as not given."""
+    try:
+        day = date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+    return day if 1970 <= day.year < 2200 else None
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), web.zone())
+
+
+@bp.get("/<int:charging_session_id>")
+@guard("session:view", charging_session=queries.charging_session)
+def show(charging_session: ChargingSession) -> str:
+    """One session with its quarter hours."""
+    session, account = db.session(), login.current_account()
+    quarters = queries.quarter_hours(session, charging_session)
+    many = len({quarter.starts_at.astimezone(web.zone()).date() for quarter in quarters}) > 1
+    rows = [
+        (
+            display.local_datetime(quarter.starts_at) if many else format_time(quarter.starts_at, "short"),
+            quarter.energy_wh / 1000,
+            display.kwh(quarter.energy_wh, 3),
+        )
+        for quarter in quarters
+    ]
+    line = queries.session_line(session, account.id, charging_session)
+    return render_template("charging/show.html", line=line, rows=rows, quarters=quarters)
+
+
+blueprints = (bp, views_imports.bp, views_drivers.bp)

@@ -33,6 +33,7 @@ def _register(app: Flask) -> None:
     from portal import cli
     from portal.accounts import views as accounts
     from portal.charging import views as charging
+    from portal.core import outbox
     from portal.dashboard import views as dashboard
     from portal.delivery import views as delivery
     from portal.exports import views as exports
@@ -40,7 +41,7 @@ def _register(app: Flask) -> None:
     from portal.sharing import views as sharing
     from portal.stations import views as stations
 
-    for domain in (dashboard, accounts, licences, stations, sharing, charging, delivery, exports):
+    for domain in (dashboard, accounts, licences, stations, sharing, charging, delivery, exports, outbox):
         for blueprint in domain.blueprints:
             app.register_blueprint(blueprint)
     cli.create(app)

@@ -60,6 +60,7 @@ SQLITE_SEARCH = (
 )
 POSTGRESQL_SEARCH = (
     "CREATE EXTENSION IF NOT EXISTS pg_trgm",
+    "CREATE INDEX ix_account_search ON account USING gin ((email || ' ' || name) gin_trgm_ops)",
     f"CREATE INDEX ix_station_search ON station USING gin (({TEXT.format(row='')}) gin_trgm_ops)",
 )
 
@@ -84,4 +85,5 @@ def downgrade() -> None:
             op.execute(f"DROP {part}")
         op.execute("DROP TABLE station_search")
     else:
+        op.execute("DROP INDEX ix_account_search")
         op.execute("DROP INDEX ix_station_search")

@@ -12,13 +12,9 @@ from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from portal.core import web
 from portal.sharing.operations import Offer
+from portal.stations.labels import PERMISSIONS
 from portal.stations.models import Permission
 
-PERMISSIONS = {
-    Permission.DISPLAY: _l("Display stations"),
-    Permission.MANAGE: _l("Manage stations"),
-    Permission.ADMINISTRATE: _l("Administrate group"),
-}
 EXPLANATIONS = {
     Permission.DISPLAY.value: _l(
         "Sees the stations of the group, their charging and the exports, and changes nothing."

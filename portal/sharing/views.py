@@ -20,8 +20,10 @@ from portal.core.display import local_date
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
 from portal.sharing import endings, operations, queries, user_group_views
-from portal.sharing.forms import EXPLANATIONS, PERMISSIONS, GiveForm, TermsForm, last_day
+from portal.sharing.forms import EXPLANATIONS, GiveForm, TermsForm, last_day
+from portal.stations import pages
 from portal.stations import queries as stations
+from portal.stations.labels import PERMISSIONS
 from portal.stations.models import Grant, Permission, StationGroup
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ def list_grants(station_group: StationGroup) -> str:
         history_open="history" in request.args,
         licensed=queries.is_licensed(session, owner.id),
         may_give=bool(_roles(session, station_group)),
+        tabs=pages.group_tabs(station_group, "sharing", sees_grants=True),
     )
 
 
@@ -150,7 +153,7 @@ def _note_use(response: Response) -> Response:
     """Whoever opens a page of a station group or station that is shared with him has used the grant that lets him in.
 
     The one place where use is noted. It hangs on what the URL names, so it covers every page of every domain; a grant
-    is written at most once a day, in a short transaction of its own, and a busy database only costs the note.
+    is written at most once a day, in a short transaction of its own; a database that stays locked only costs the note.
     """
     names = request.view_args or {}
     if request.method != "GET" or response.status_code != HTTPStatus.OK or names.keys().isdisjoint(OPENED):

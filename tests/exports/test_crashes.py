@@ -1,0 +1,225 @@
+"""Whatever is killed, every period arrives exactly once: real workers, a real scheduler, kill -9, Redis gone.
+
+A failure prints its seed; `CRASH_SEED=7 pytest tests/exports/test_crashes.py` meets the same order of kills again.
+"""
+
+import contextlib
+import hashlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.core.config import Settings
+from portal.core.vault import Vault
+from portal.exports.models import ExportAttempt, ExportRun, RunState
+from tests.conftest import ENVIRONMENT
+from tests.exports.scene import START, Scene, set_up
+from tests.servers.sshd import Sshd
+from tests.servers.valkey import run_valkey
+
+KINDS = ("worker", "worker", "scheduler")
+
+
+@dataclass
+class Receiver:
+    """A utility that takes every finished file away within moments, and notes what it took."""
+
+    folders: list[Path]
+    taken: list[tuple[str, str, str]] = field(default_factory=list)  # folder, name, SHA-256
+    _ended: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        while not self._ended.wait(0.01):
+            self.look()
+
+    def look(self) -> None:
+        for folder in self.folders:
+            for path in folder.iterdir():
+                if path.name.startswith("."):
+                    continue
+                self.taken.append((folder.name, path.name, hashlib.sha256(path.read_bytes()).hexdigest()))
+                path.unlink()
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        thread = threading.Thread(target=self.run, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            self._ended.set()
+            thread.join(5)
+            self.look()
+
+
+class Crowd:
+    """The processes, killed and started again by a random generator with a seed."""
+
+    def __init__(self, environment: dict[str, str], seed: int, log: Path) -> None:
+        self.chance = random.Random(seed)
+        self.kills = 0
+        self._environment, self._log = environment, log.open("ab")
+        self._members = [(kind, self._start(kind)) for kind in KINDS]
+        self._sessions = {process.pid for _, process in self._members}
+
+    def _start(self, kind: str) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "tests.exports.slow_process", kind, str(self.chance.randrange(10**6))]
+        return subprocess.Popen(
+            command, env=self._environment, stdout=self._log, stderr=self._log, start_new_session=True
+        )
+
+    def kill_busy(self, session: Session) -> None:
+        """kill -9 of the process that holds a run at this moment, so that it dies in the middle of something."""
+        holders = session.scalars(sa.select(ExportRun.worker).where(ExportRun.lease_until.is_not(None))).all()
+        session.rollback()
+        ours = {pid for session_id in self._sessions for pid in _of_session(session_id)}
+        busy = sorted({int((holder or "0").rpartition(":")[2]) for holder in holders} & ours)
+        if busy:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.chance.choice(busy), signal.SIGKILL)
+                self.kills += 1
+        self._revive()
+
+    def _revive(self) -> None:
+        for number, (kind, process) in enumerate(self._members):
+            if process.poll() is not None:
+                again = self._start(kind)
+                self._sessions.add(again.pid)
+                self._members[number] = (kind, again)
+
+    def kill_one(self) -> None:
+        """kill -9 of one: with the process that RQ forked for the present job, or of the parent alone."""
+        number = self.chance.randrange(len(self._members))
+        _, process = self._members[number]
+        whole = self.chance.random() < 0.6
+        for pid in _of_session(process.pid) if whole else [process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        self.kills += 1
+        self._revive()
+
+    def end(self) -> None:
+        for session_id in self._sessions:
+            for pid in _of_session(session_id):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        for _, process in self._members:
+            process.wait()
+        self._log.close()
+
+
+def _of_session(session_id: int) -> list[int]:
+    """The processes of a session that was started here."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = stat.read_text().rpartition(")")[2].split()
+            if int(fields[3]) == session_id:
+                found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.fixture
+def environment(settings: Settings, sshd: Sshd) -> dict[str, str]:
+    own = {
+        "DATABASE_URL": settings.database_url,
+        "DATA_DIR": str(settings.data_dir),
+        "DELIVERY_ALLOWED_PORTS": str(sshd.port),
+    }
+    return {**os.environ, **ENVIRONMENT, **own}
+
+
+def _crash(
+    session: Session, scenes: list[Scene], environment: dict[str, str], seed: int, *, kills: int, pause: float
+) -> None:
+    receiver = Receiver([scene.folder for scene in scenes])
+    log = Path(environment["DATA_DIR"]) / "crowd.log"
+    with receiver.running(), run_valkey() as redis_url, contextlib.ExitStack() as stack:
+        crowd = Crowd({**environment, "REDIS_URL": redis_url}, seed, log)
+        stack.callback(crowd.end)
+        for _ in range(kills):
+            time.sleep(crowd.chance.uniform(0.1, pause))
+            if crowd.chance.random() < 0.2:
+                crowd.kill_one()
+            else:
+                crowd.kill_busy(session)
+        _wait_until_over(session, 90, log)
+    _compare(session, receiver, seed)
+
+
+def _wait_until_over(session: Session, seconds: float, log: Path) -> None:
+    limit = time.monotonic() + seconds
+    open_runs = sa.select(sa.func.count()).where(ExportRun.state != RunState.DELIVERED)
+    while time.monotonic() < limit:
+        left, made = session.scalar(open_runs), session.scalar(sa.select(sa.func.count(ExportRun.id)))
+        session.rollback()
+        if left == 0 and made:
+            return
+        time.sleep(0.2)
+    pytest.fail(f"not over after {seconds} s\n{log.read_text()[-3000:]}")
+
+
+def _compare(session: Session, receiver: Receiver, seed: int) -> None:
+    expected = Counter(
+        (run.task.destination.directory, run.file_name, run.sha256) for run in session.scalars(sa.select(ExportRun))
+    )
+    assert Counter(receiver.taken) == expected, f"seed {seed}"
+    again = sa.select(sa.func.count()).where(ExportAttempt.message == "Published by an earlier attempt.")
+    print(f"seed {seed}: {len(receiver.taken)} files, {session.scalar(again)} found published already")  # noqa: T201
+
+
+def _seed() -> int:
+    return int(os.environ.get("CRASH_SEED") or random.randrange(10**6))
+
+
+def _many(session: Session, vault: Vault, sshd: Sshd, tasks: int, days: int) -> list[Scene]:
+    scenes = [set_up(session, vault, sshd, f"owner{number}") for number in range(tasks)]
+    for scene in scenes:
+        scene.task.trigger, scene.task.hours_after_end = "hours_after_end", 1
+        scene.task.starts_on, scene.task.ends_on = START, START + timedelta(days=days - 1)
+    session.commit()
+    return scenes
+
+
+def test_every_period_arrives_once_whatever_is_killed(
+    session: Session, vault: Vault, sshd: Sshd, environment: dict[str, str]
+) -> None:
+    scenes = _many(session, vault, sshd, tasks=3, days=8)
+    _crash(session, scenes, environment, _seed(), kills=16, pause=1.0)
+    assert session.scalar(sa.select(sa.func.count(ExportRun.id))) == 24
+
+
+def test_without_redis_the_scheduler_delivers_alone(
+    session: Session, vault: Vault, sshd: Sshd, environment: dict[str, str], tmp_path: Path
+) -> None:
+    scenes = _many(session, vault, sshd, tasks=1, days=3)
+    receiver = Receiver([scene.folder for scene in scenes])
+    gone = {**environment, "REDIS_URL": f"unix://{tmp_path}/nobody.sock"}
+    with receiver.running(), contextlib.ExitStack() as stack:
+        crowd = Crowd(gone, _seed(), tmp_path / "crowd.log")
+        stack.callback(crowd.end)
+        _wait_until_over(session, 60, tmp_path / "crowd.log")
+    _compare(session, receiver, 0)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(5))
+def test_every_period_arrives_once_in_a_long_storm(
+    session: Session, vault: Vault, sshd: Sshd, environment: dict[str, str], seed: int
+) -> None:
+    scenes = _many(session, vault, sshd, tasks=5, days=60)
+    _crash(session, scenes, environment, seed, kills=160, pause=1.2)

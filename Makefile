@@ -49,7 +49,7 @@ clean: ## remove the virtual environment, caches and what demo and run have writ
 $(RUNS): requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import sys; sys.exit("Piquet needs Python 3.11 or newer.") if sys.version_info < (3, 11) else None'
-	@echo "Installing what Piquet needs ..."
+	@echo "Installing what Piquet needs ..." >&2
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import format_date, gettext
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as Redirect
@@ -131,7 +131,7 @@ def download_flagged(session_import: SessionImport) -> Response:
 
     name = f"flagged-rows-{import_id}.csv"
     return Response(
-        (line.encode() for line in lines()),
+        stream_with_context(line.encode() for line in lines()),
         mimetype="text/csv; charset=utf-8",
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

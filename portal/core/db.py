@@ -23,6 +23,8 @@ NAMING = {
     "pk": "pk_%(table_name)s",
 }
 
+CONNECT_SECONDS = 10
+
 # A transaction that only reads must not take SQLite's one write lock; one that writes must take it at its first
 # statement, because SQLite refuses to turn a stale read into a write, and no waiting helps then.
 _reading: ContextVar[bool] = ContextVar("reading", default=False)
@@ -84,10 +86,11 @@ def set_reading(reading: bool) -> None:
 
 
 def engine_options(url: str) -> dict[str, Any]:
-    """Options for create_engine that suit the database of `url`."""
+    """Options for create_engine that suit the database of `url`. Errors, which end in logs, show no values."""
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return {"connect_args": {"timeout": 30}}
-    return {"pool_pre_ping": True, "connect_args": {"options": "-c timezone=UTC -c jit=off"}}
+        return {"hide_parameters": True, "connect_args": {"timeout": 30}}
+    arguments = {"options": "-c timezone=UTC -c jit=off", "connect_timeout": CONNECT_SECONDS}
+    return {"hide_parameters": True, "pool_pre_ping": True, "connect_args": arguments}
 
 
 def prepare(engine: sa.Engine) -> sa.Engine:

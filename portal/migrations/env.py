@@ -7,11 +7,14 @@ from alembic import context
 from alembic.autogenerate.api import AutogenContext
 from sqlalchemy.schema import SchemaItem
 
-from portal.core.db import UtcDateTime, engine_options
+from portal.core.db import UtcDateTime, engine_options, prepare
 from portal.models import Base
 
 # Made by hand-written SQL of the migrations, not by the models: search indexes.
-BY_HAND = ("station_search", "ix_station_search", "ix_station_group_search")
+BY_HAND = ("station_search", "ix_station_search", "ix_station_group_search", "ix_account_search")
+
+
+LOCK = 0x50697175  # "Piqu": any number that no other program locks in this database
 
 
 def render(kind: str, item: Any, _context: AutogenContext) -> str | Literal[False]:
@@ -32,9 +35,20 @@ def url() -> str:
     return str(current_app.extensions["settings"].migration_database_url)
 
 
+def alone(connection: sa.Connection) -> None:
+    """Let nobody else migrate this PostgreSQL database until the connection ends. On SQLite the one transaction of
+    all migrations, which begins with its write lock, does the same."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
+        connection.commit()
+
+
 def run() -> None:
-    engine = sa.create_engine(url(), **engine_options(url()), poolclass=sa.NullPool)
+    engine = prepare(sa.create_engine(url(), **engine_options(url()), poolclass=sa.NullPool))
+    if engine.dialect.name == "sqlite":  # a table that is made anew must not take with it what refers to it
+        sa.event.listen(engine, "connect", lambda connection, _: connection.execute("PRAGMA foreign_keys=OFF"))
     with engine.connect() as connection:
+        alone(connection)
         context.configure(
             connection=connection,
             target_metadata=Base.metadata,
@@ -42,7 +56,7 @@ def run() -> None:
             include_object=ours,
             compare_type=True,
             render_as_batch=connection.dialect.name == "sqlite",
-            transaction_per_migration=True,
+            transactional_ddl=True,
         )
         with context.begin_transaction():
             context.run_migrations()

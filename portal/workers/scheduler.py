@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from portal import models  # noqa: F401  every table
 from portal.charging import jobs as charging
-from portal.core import background, clock, mail, process
+from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
 from portal.exports import jobs as exports
@@ -59,9 +59,10 @@ def tick(sessions: sessionmaker[Session]) -> None:
 
 def main() -> int:
     """Tick until SIGTERM or SIGINT. A tick that fails is logged and the next one tries again."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    logs.set_up()
     try:
         _, sessions = process.context()
+        schema.check(sessions.kw["bind"])
     except SettingsError as error:
         sys.exit(f"piquet: {error}")
     ended = threading.Event()

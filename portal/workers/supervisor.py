@@ -1,159 +1,184 @@
 """Everything with one command: `python -m portal.workers.supervisor` (make run), with `--demo` (make demo).
 
 Starts the embedded queue, brings the database to the present schema, then runs web, workers and scheduler, starts
-again what dies, and ends all of it in order on Ctrl-C or SIGTERM.
+again what dies, and ends all of it in order on Ctrl-C, SIGTERM or when its terminal is closed.
 """
 
-import fcntl
+import contextlib
+import http.client
+import logging
 import os
 import signal
-import socket
 import sys
-import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import IO
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any, NoReturn
 
-from portal.core import schema
+from portal.accounts import operations, queries
+from portal.accounts.links import Links, Purpose
+from portal.core import logs, schema
 from portal.core.background import QUEUES
 from portal.core.config import Settings, from_environment
+from portal.core.db import reading_only, session_factory
 from portal.core.errors import SettingsError
+from portal.workers import preconditions
 from portal.workers.children import Child, start, stop
 from portal.workers.valkey import start_server
 
-WEB_WORKERS, WEB_THREADS = 2, 4
+log = logging.getLogger("portal.workers.supervisor")
 READY_SECONDS = 60
+LOOK_SECONDS = 0.2
+PROGRAMS_SECONDS, SERVERS_SECONDS = 8, 4  # to end by themselves; service managers kill after 90, people sooner
 QUICK_DEATH_SECONDS, MOST_QUICK_DEATHS = 10, 5
+
+
+class Ended(BaseException):
+    """A signal asks to end; raised wherever the supervisor happens to be, so that a long start ends at once too."""
 
 
 def main(demo: bool) -> int:
     """Run until told to stop; the exit status is 1 when something could not start or keeps dying."""
+    logs.set_up()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means to go on
+            signal.signal(number, _end)
     try:
-        environ = dict(os.environ)
-        if demo:
-            from portal.demo import surroundings
-
-            environ = surroundings.environment(environ)
-        settings = from_environment(environ)
-        lock = _only_one(settings.data_dir)
-        _port_is_free(settings)
-        return _run(settings, environ, demo=demo, lock=lock)
+        return _start_alone(demo)
     except SettingsError as error:
-        print(f"piquet: {error}", file=sys.stderr)
+        sys.stderr.write(f"piquet: {error}\n")
         return 1
+    except Ended:
+        return 0
 
 
-def _run(settings: Settings, environ: Mapping[str, str], *, demo: bool, lock: IO[str]) -> int:
-    ended = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: ended.set())
-    children: list[Child] = []
+def _end(*_: Any) -> NoReturn:
+    _hear_no_more()
+    raise Ended
+
+
+def _hear_no_more() -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _start_alone(demo: bool) -> int:
+    environ = dict(os.environ)
+    if demo:
+        from portal.demo import surroundings
+
+        environ = surroundings.environment(environ)
+    settings = from_environment(environ)
+    with preconditions.only_one(settings.data_dir):
+        preconditions.port_is_free(settings.host, settings.port)
+        if demo:
+            environ = surroundings.with_drop_box(settings.data_dir, environ)
+            settings = from_environment(environ)
+        return _run(settings, environ, demo=demo)
+
+
+def _run(settings: Settings, environ: Mapping[str, str], *, demo: bool) -> int:
+    servers: list[Child] = []
+    programs: list[Child] = []
     try:
-        print("Piquet is starting ...", flush=True)
+        _say("Piquet is starting ...")
         if settings.embedded_queue:
-            children.append(start_server(settings.data_dir))
+            servers.append(start_server(settings.data_dir))
+        preconditions.queue_answers(settings)
         schema.upgrade(settings.migration_database_url)
-        announce = _begin_demo(settings, environ, children) if demo else _begin_empty(environ)
+        welcome = _begin_demo(settings, environ, servers) if demo else _begin_empty(settings)
         for name, command in _programs(settings).items():
-            children.append(start(name, command, environ))
-        _wait_until_ready(settings, children, ended)
-        announce()
-        return _keep_running(children, ended)
+            programs.append(start(name, command, environ))
+        _wait_until_ready(settings, [*servers, *programs])
+        _say(welcome)
+        return _keep_running(servers, programs)
+    except Ended:
+        _say("Piquet is stopping ...")
+        raise
     finally:
-        print("Piquet is stopping ...", flush=True)
-        stop(children)
-        lock.close()
+        _hear_no_more()
+        stop(programs, PROGRAMS_SECONDS)
+        stop(servers, SERVERS_SECONDS)  # last: the programs use them to the end
 
 
-def _begin_demo(settings: Settings, environ: Mapping[str, str], children: list[Child]) -> Callable[[], None]:
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be gone already
+        print(text, flush=True)
+
+
+def _begin_demo(settings: Settings, environ: Mapping[str, str], servers: list[Child]) -> str:
     from portal.demo import loading, surroundings
 
-    children.append(start("drop box", surroundings.drop_box_command(settings.data_dir), environ))
+    servers.append(start("drop box", surroundings.drop_box_command(settings.data_dir), environ))
     surroundings.wait_for_drop_box(settings.data_dir)
-    shift = loading.load(settings)
-    return lambda: print(surroundings.welcome(settings, shift), flush=True)
+    shift = loading.load(settings, _say)
+    return surroundings.welcome(settings, shift)
 
 
-def _begin_empty(environ: Mapping[str, str]) -> Callable[[], None]:
-    from portal.accounts.first_operator import invitation
-
-    return lambda: print(invitation(environ), flush=True)
+def _begin_empty(settings: Settings) -> str:
+    """What `make run` tells: the address, and as long as there is no operator the link that makes one."""
+    sessions = session_factory(settings.database_url)
+    schema.check(sessions.kw["bind"])
+    with reading_only(), sessions() as session:
+        missing = not queries.operator_exists(session)
+    sessions.kw["bind"].dispose()
+    lines = [f"Piquet is ready:  {settings.public_url}"]
+    if missing:
+        links = Links.of(settings)
+        link = links.page(f"/{Purpose.SET_UP}/{operations.operator_link_token(links)}")
+        lines += ["There is no operator yet. This link, good for 7 days, makes the first one:", link]
+    lines.append(f"Ctrl-C stops everything; the data stay in {settings.data_dir}.")
+    return "\n" + "\n\n".join(lines) + "\n"
 
 
 def _programs(settings: Settings) -> dict[str, list[str]]:
     python = sys.executable
     bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
-    web = [python, "-m", "gunicorn", "wsgi:app", "--bind", bind, "--worker-class", "gthread", "--graceful-timeout", "5"]
-    web += [
-        "--workers",
-        str(WEB_WORKERS),
-        "--threads",
-        str(WEB_THREADS),
-        "--log-level",
-        "warning",
-        "--no-control-socket",
-    ]
+    web = [python, "-m", "gunicorn", "wsgi:app", "--config", "python:portal.workers.web", "--bind", bind]
     workers = {f"{queue} worker": [python, "-m", "portal.workers.worker", queue] for queue in QUEUES}
     return {"web": web, **workers, "scheduler": [python, "-m", "portal.workers.scheduler"]}
 
 
-def _only_one(data_dir: Path) -> IO[str]:
-    """Two supervisors on one DATA_DIR would start two queues on one socket. The lock ends with the process."""
-    lock = (data_dir / "lock").open("w")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise SettingsError(f"Piquet is running already with DATA_DIR {data_dir}; stop it first.") from None
-    return lock
-
-
-def _port_is_free(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-        except OSError as error:
-            reason = error.strerror or error
-            raise SettingsError(f"PORT {settings.port} on {settings.host} cannot be used: {reason}.") from None
-
-
-def _wait_until_ready(settings: Settings, children: list[Child], ended: threading.Event) -> None:
-    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104  compared, not bound
-    url = f"http://{host}:{settings.port}/healthz"
+def _wait_until_ready(settings: Settings, children: list[Child]) -> None:
     deadline = time.monotonic() + READY_SECONDS
-    while not ended.is_set() and time.monotonic() < deadline:
-        dead = [child.name for child in children if child.process.poll() is not None]
+    while not _is_healthy(settings):
+        dead = [child.name for child in children if child.ended()]
         if dead:
-            raise SettingsError(f"{', '.join(dead)} could not be started; the reason stands above.")
-        try:
-            with urllib.request.urlopen(url, timeout=2) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, OSError):
-            pass
-        ended.wait(0.2)
+            raise SettingsError(f"The {', '.join(dead)} could not be started; the reason stands above.")
+        if time.monotonic() > deadline:
+            raise SettingsError(f"Web does not answer after {READY_SECONDS} seconds; the reason stands above.")
+        time.sleep(LOOK_SECONDS)
 
 
-def _keep_running(children: list[Child], ended: threading.Event) -> int:
-    """Start again whatever dies; give up on what dies at once again and again."""
-    quick_deaths: dict[str, int] = {}
-    while not ended.wait(0.5):
-        for place, child in enumerate(children):
-            status = child.process.poll()
-            if status is None:
-                continue
-            quick = time.monotonic() - child.started < QUICK_DEATH_SECONDS
-            quick_deaths[child.name] = quick_deaths.get(child.name, 0) + 1 if quick else 0
-            if quick_deaths[child.name] >= MOST_QUICK_DEATHS:
-                print(f"piquet: {child.name} keeps ending (status {status}); giving up.", file=sys.stderr)
-                return 1
-            print(f"piquet: {child.name} ended (status {status}) and is started again.", file=sys.stderr)
-            children[place] = start(child.name, child.command, child.environment)
-    return 0
+def _is_healthy(settings: Settings) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  compared, not bound
+    connection = http.client.HTTPConnection(host, settings.port, timeout=5)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _keep_running(*groups: list[Child]) -> int:
+    """Start again whatever dies, after a while if it does not live long; give up on what dies again and again."""
+    quick_deaths: Counter[str] = Counter()
+    while True:
+        time.sleep(LOOK_SECONDS)
+        for group in groups:
+            for place, child in enumerate(group):
+                if not child.ended():
+                    continue
+                quick = time.monotonic() - child.started < QUICK_DEATH_SECONDS
+                quick_deaths[child.name] = deaths = quick_deaths[child.name] + 1 if quick else 0
+                if deaths >= MOST_QUICK_DEATHS:
+                    log.error("%s keeps ending (status %s): all is stopped", child.name, child.process.returncode)
+                    return 1
+                log.warning("%s ended (status %s) and is started again", child.name, child.process.returncode)
+                time.sleep(2**deaths - 1)
+                group[place] = start(child.name, child.command, child.environment)
 
 
 if __name__ == "__main__":

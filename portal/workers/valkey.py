@@ -29,14 +29,15 @@ def start_server(data_dir: Path) -> Child:
         *("--logfile", str(folder / "log")),
     ]
     child = start("queue", command)
-    client = Redis(unix_socket_path=str(socket))
     deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and child.process.poll() is None:
-        try:
-            client.ping()
-        except RedisError:
-            time.sleep(0.02)
-        else:
-            return child
+    with Redis(unix_socket_path=str(socket)) as client:
+        while time.monotonic() < deadline and not child.ended():
+            try:
+                client.ping()
+            except RedisError:
+                time.sleep(0.02)
+            else:
+                return child
     child.process.kill()
-    raise SettingsError(f"the embedded queue did not start; see {folder / 'log'}")
+    child.process.wait()
+    raise SettingsError(f"The embedded queue did not start; see {folder / 'log'}.")

@@ -4,13 +4,20 @@ One queue per process: an RQ worker that listens to two loses jobs when it is ki
 """
 
 import logging
+import os
 import sys
+from typing import Any
 
-from rq import Worker
+from redis.exceptions import RedisError
+from rq import Queue, Worker
+from rq.job import Job
 
 from portal import models  # noqa: F401  every table, before a job is forked off
-from portal.core import background, process
+from portal.core import background, logs, process, schema
 from portal.core.errors import SettingsError
+from portal.workers.children import die_with_parent
+
+log = logging.getLogger("portal.workers.worker")
 
 # RQ's own defaults leave a job of a killed worker lying for 811 s; with these it is 76 s. The scheduler's sweep of the
 # database is faster still, so none of them matters for correctness.
@@ -19,16 +26,30 @@ MONITORING_SECONDS = 5
 MAINTENANCE_SECONDS = 60
 
 
+class QueueWorker(Worker):
+    """Forks a process per job that ends with the worker: RQ's own would work on alone, beside its successor."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._process = os.getpid()
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        die_with_parent(self._process)
+        super().main_work_horse(job, queue)
+
+
 def main(queue_name: str) -> int:
     """Work until SIGTERM or SIGINT, then finish the present job and leave."""
     if queue_name not in background.QUEUES:
         sys.exit(f"piquet: there is no queue {queue_name!r}, only {', '.join(background.QUEUES)}")
+    logs.set_up()
     try:
-        settings, _ = process.context()
+        settings, sessions = process.context()
+        schema.check(sessions.kw["bind"])
     except SettingsError as error:
         sys.exit(f"piquet: {error}")
-    logging.getLogger("rq").setLevel(logging.WARNING)
-    worker = Worker(
+    sessions.kw["bind"].dispose()  # a job inherits no connection
+    worker = QueueWorker(
         [queue_name],
         connection=background.worker_connection(settings.redis_url),
         worker_ttl=WORKER_TTL_SECONDS,
@@ -36,7 +57,11 @@ def main(queue_name: str) -> int:
         maintenance_interval=MAINTENANCE_SECONDS,
         log_job_description=False,
     )
-    worker.work(logging_level="WARNING")
+    try:
+        worker.work(logging_level="WARNING")
+    except RedisError as error:
+        log.warning("the worker of %s ends without its queue: %s", queue_name, error)
+        return 1
     return 0
 
 

@@ -9,6 +9,7 @@ from flask_migrate import Migrate
 from portal.core import background, config, display, health, navigation, web
 from portal.core.db import db
 from portal.core.vault import Vault
+from portal.demo import banner
 
 ROOT = Path(__file__).parents[1]
 
@@ -23,6 +24,8 @@ def create_app(settings: config.Settings | None = None) -> Flask:
     web.create(app, settings)
     display.create(app)
     navigation.create(app, settings)
+    if settings.demo:
+        banner.create(app)
     Migrate(app, db, directory=str(ROOT / "portal" / "migrations"), compare_type=True)
     _register(app)
     return app

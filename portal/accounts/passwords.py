@@ -7,16 +7,19 @@ from portal.core.errors import RuleBroken
 
 SHORTEST = 10
 LONGEST = 200
+OF_THE_DEMO = "piquet-demo"  # published on purpose: it opens nothing outside the demo
 hasher = PasswordHasher()
 _NOBODY = hasher.hash("a password that belongs to nobody")
 
 
 def check_strength(password: str, field: str = "password") -> None:
-    """RuleBroken unless the password is 10 to 200 characters and not one character over and over."""
+    """RuleBroken unless the password is 10 to 200 characters, not one character over and over, and not the demo's."""
     if not SHORTEST <= len(password) <= LONGEST:
         raise RuleBroken(field, "Choose a password of 10 to 200 characters.")
     if len(set(password)) < 4:
         raise RuleBroken(field, "Choose a password with more different characters.")
+    if password == OF_THE_DEMO:
+        raise RuleBroken(field, "Choose another password: everybody knows this one from the demo.")
 
 
 def hashed(password: str) -> str:

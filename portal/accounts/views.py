@@ -2,7 +2,7 @@
 
 import secrets
 
-from flask import abort, redirect, render_template, request, url_for
+from flask import abort, current_app, redirect, render_template, request, url_for
 from flask import session as browser
 from flask_login import current_user, logout_user
 from werkzeug.wrappers import Response
@@ -30,7 +30,8 @@ def log_in() -> Answer:
     form = pages.LogInForm()
     if form.validate_on_submit():
         try:
-            account = operations.authenticate(db.session(), pages.text(form.email), pages.text(form.password))
+            fields = (pages.text(form.email), pages.text(form.password))
+            account = operations.authenticate(db.session(), *fields, demo=current_app.extensions["settings"].demo)
         except NotVerified as waiting:
             token = site_links().token(Purpose.SEND_AGAIN, waiting.account)
             return render_template("accounts/not_verified.html", email=waiting.account.email, token=token), 403

@@ -13,6 +13,7 @@ SESSIONS = Path(__file__).parent / "data" / "trondheim.csv.gz"
 """6,878 sessions of a housing cooperative in Trondheim, local time of Europe/Oslo; see data/ATTRIBUTION.md."""
 
 MOVED_COLUMNS = ("Start_plugin", "End_plugout")
+ROWS = 6878
 FIRST_DAY = date(2018, 12, 21)
 LAST_DAY = date(2020, 1, 31)
 

@@ -19,11 +19,19 @@ from portal.exports.periods import Interval
 from portal.stations.models import StationGroup
 from portal.transports.sftp import fetch_host_key
 
+DROP_BOX_HOST = "127.0.0.1"
 DRIVER = "bl2-5@driver.demo.example"  # who charged most often in Bl2
 
 
 def is_there(session: Session) -> bool:
     return session.query(ExportTask).first() is not None
+
+
+def follow_drop_box(session: Session, settings: Settings) -> None:
+    """Correct the destination's port, should the drop box have had to take another one at this start."""
+    there = session.query(Destination).filter_by(host=DROP_BOX_HOST, username=surroundings.DROP_BOX_USER)
+    for destination in there:
+        destination.port = surroundings.drop_box_port(settings.data_dir)
 
 
 def load(session: Session, settings: Settings, shift: Shift) -> None:
@@ -73,7 +81,7 @@ def _destination(session: Session, settings: Settings, master: Account) -> Desti
     row = Destination(
         owner_id=master.id,
         name="Drop box of the demo",
-        host="127.0.0.1",
+        host=DROP_BOX_HOST,
         port=surroundings.drop_box_port(settings.data_dir),
         username=surroundings.DROP_BOX_USER,
         login=Login.PASSWORD.value,

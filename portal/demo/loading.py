@@ -2,11 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from portal import models  # noqa: F401  every table
 from portal.accounts import passwords, queries
@@ -16,11 +16,12 @@ from portal.charging.date_text import DateOrder
 from portal.charging.finishing import instants
 from portal.charging.mapping import Mapping
 from portal.charging.models import Covers, Driver, ImportState, SessionImport
-from portal.core import clock, files
+from portal.core import clock, files, schema
 from portal.core.config import Settings
 from portal.core.db import session_factory
+from portal.core.errors import SettingsError
 from portal.demo import exporting, surroundings
-from portal.demo.dates import Shift, move, open_sessions, shift_to
+from portal.demo.dates import ROWS, Shift, move, open_sessions, shift_to
 from portal.licences.models import Kind, Licence
 from portal.stations.models import Access, Connector, Grant, Permission, Station, StationGroup, StationGroupStation
 
@@ -42,26 +43,53 @@ class Place(NamedTuple):
         return f"{self.garage}/{self.point}"
 
 
-def load(settings: Settings) -> Shift:
+def load(settings: Settings, tell: Callable[[str], None]) -> Shift:
     """Everything of the demo, unless it is there already: people and stations first, then the import, then the
-    exports, each committed by itself, so that an interrupted load goes on. Returns how the data were moved."""
+    exports, each committed by itself, so that an interrupted load goes on. Returns how the data were moved.
+
+    `tell` hears what takes its time. Only one process may load, and no worker run meanwhile. SettingsError for a
+    database that holds something else than this version's demo.
+    """
     sessions = session_factory(settings.database_url)
-    with sessions() as session:
-        master = queries.by_email(session, "master@demo.example")
-        if master is None:
-            master = _people_and_stations(session, shift_to(clock.now().date()))
+    try:
+        schema.check(sessions.kw["bind"])
+        with sessions() as session:
+            if queries.by_email(session, "master@demo.example") is None:
+                _refuse_what_is_no_demo(session, settings)
+                tell("Setting up accounts, stations and station groups ...")
+                _people_and_stations(session, shift_to(clock.now().date()))
+                session.commit()
+        _finish_imports(sessions, tell)
+        with sessions() as session:
+            shift = present_shift(session)
+            if exporting.is_there(session):
+                exporting.follow_drop_box(session, settings)
+            else:
+                tell("Setting up the auto-exports ...")
+                _drivers(session)
+                exporting.load(session, settings, shift)
             session.commit()
-        unfinished = session.query(SessionImport).filter(SessionImport.state != ImportState.DONE).all()
-    for row in unfinished:
-        jobs.run_one(sessions, row.id)
-    with sessions() as session:
-        shift = present_shift(session)
-        if not exporting.is_there(session):
-            _drivers(session)
-            exporting.load(session, settings, shift)
-            session.commit()
-    sessions.kw["bind"].dispose()
+    finally:
+        sessions.kw["bind"].dispose()
     return shift
+
+
+def _refuse_what_is_no_demo(session: Session, settings: Settings) -> None:
+    if session.query(Account.id).first() is not None:
+        raise SettingsError(
+            f"The database holds accounts that are not the demo's; choose another DATA_DIR than {settings.data_dir}."
+        )
+
+
+def _finish_imports(sessions: sessionmaker[Session], tell: Callable[[str], None]) -> None:
+    with sessions() as session:
+        unfinished = session.query(SessionImport).filter(SessionImport.state != ImportState.DONE).all()
+        for row in unfinished:
+            row.lease_until = None  # of a load that was killed: nobody else is at work
+        session.commit()
+    for row in unfinished:
+        tell(f"Importing {ROWS:,} charging sessions ...")
+        jobs.run_one(sessions, row.id)
 
 
 def present_shift(session: Session) -> Shift:

@@ -8,12 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from portal.accounts import passwords
 from portal.core.config import Settings
-from portal.core.errors import SettingsError
+from portal.core.errors import N_, SettingsError
 from portal.demo.dates import Shift
 
-PASSWORD = "piquet-demo"  # noqa: S105  published on purpose; refused outside the demo
+PASSWORD = passwords.OF_THE_DEMO
 DROP_BOX_USER = "utility"
+DROP_BOX_PORTS = range(20022, 32000)  # below those that the system lends to outgoing connections
+
+NOTICE = N_(
+    "Demo with real sessions of a housing cooperative in Trondheim (A. L. Sørensen et al., CC BY 4.0), moved by "
+    "%(weeks)s weeks: %(first)s to %(last)s."
+)
 
 
 class Login(NamedTuple):
@@ -33,26 +40,34 @@ LOGINS = (
 
 
 def environment(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment of every process of the demo: deliveries may go to its own drop box on loopback and nowhere
-    else. What the environment says itself stays."""
-    data_dir = Path(environ.get("DATA_DIR") or "var/demo").absolute()
-    (data_dir / "drop-box").mkdir(mode=0o700, parents=True, exist_ok=True)
-    given = {
-        "DEMO": "1",
-        "DATA_DIR": str(data_dir),
-        "DELIVERY_ALLOWED_NETWORKS": "127.0.0.1/32",
-        "DELIVERY_ALLOWED_PORTS": str(drop_box_port(data_dir)),
-    }
-    return {**given, **environ, "DATA_DIR": str(data_dir)}
+    """The environment of every process of the demo: deliveries may go to loopback and nowhere else. What the
+    environment says itself stays."""
+    given = {"DEMO": "1", "DELIVERY_ALLOWED_NETWORKS": "127.0.0.1/32"}
+    data_dir = str(Path(environ.get("DATA_DIR") or "var/demo").absolute())
+    return {**given, **environ, "DATA_DIR": data_dir}
+
+
+def with_drop_box(data_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with the drop box's port allowed. Only the process that holds the data's lock may ask: a port
+    that another program has taken since the last start is changed."""
+    (data_dir / "drop-box").mkdir(mode=0o700, exist_ok=True)
+    kept = data_dir / "drop-box-port"
+    if not kept.exists() or not _is_free(int(kept.read_text())):
+        kept.write_text(str(next(port for port in DROP_BOX_PORTS if _is_free(port))))
+    return {"DELIVERY_ALLOWED_PORTS": kept.read_text(), **environ}
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 def drop_box_port(data_dir: Path) -> int:
-    """A free loopback port, chosen once: the demo's destination names it."""
-    kept = data_dir / "drop-box-port"
-    if not kept.exists():
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            kept.write_text(str(probe.getsockname()[1]))
-    return int(kept.read_text())
+    """The loopback port of this demo's drop box, which its destination names."""
+    return int((data_dir / "drop-box-port").read_text())
 
 
 def drop_box_password(data_dir: Path) -> str:
@@ -74,7 +89,7 @@ def wait_for_drop_box(data_dir: Path) -> None:
             time.sleep(0.05)
         else:
             return
-    raise SettingsError("the demo's drop box did not start")
+    raise SettingsError("The demo's drop box did not start; the reason stands above.")
 
 
 def drop_box_command(data_dir: Path) -> list[str]:
@@ -85,11 +100,8 @@ def drop_box_command(data_dir: Path) -> list[str]:
 
 
 def notice(shift: Shift) -> str:
-    """What the demo says about its data, in its banner and in the terminal (English; the banner is translated)."""
-    return (
-        f"Demo with real sessions of a housing cooperative in Trondheim (A. L. Sørensen et al., CC BY 4.0), moved by "
-        f"{shift.weeks} weeks: {shift.first_day} to {shift.last_day}."
-    )
+    """What the demo says about its data, in the terminal."""
+    return NOTICE % {"weeks": shift.weeks, "first": shift.first_day, "last": shift.last_day}
 
 
 def welcome(settings: Settings, shift: Shift) -> str:

@@ -25,7 +25,7 @@ def test_the_stated_days_are_those_of_the_file():
     ends = [row["End_plugout"] for row in rows if row["End_plugout"] != "NA"]
     assert (min(starts).date(), max(starts).date()) == (dates.FIRST_DAY, dates.LAST_DAY)
     assert max(local(end) for end in ends).date() == dates.LAST_DAY
-    assert len(rows) == 6878
+    assert len(rows) == dates.ROWS
 
 
 @given(st.dates(date(2020, 1, 1), date(2100, 1, 1)))

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from portal.accounts.models import Account
 from portal.core.mail import MailMessage
@@ -39,3 +40,8 @@ def present(session: Session, account: Account) -> Account:
     session.refresh(account)
     session.commit()
     return account
+
+
+def shown(answer: TestResponse) -> str:
+    """The page without its CSRF tokens, which carry the second in which they were made."""
+    return re.sub(r'(csrf-token" content|csrf_token" value)="[^"]*"', "", answer.text)

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.core.audit import AuditEntry
 from tests import world
-from tests.accounts.post import letters, link, present
+from tests.accounts.post import letters, link, present, shown
 
 LogIn = Callable[[Account], FlaskClient]
 ADDRESS, NEW = "master@demo.example", "moved@demo.example"
@@ -103,7 +103,7 @@ def test_it_does_not_tell_whether_the_new_address_has_an_account(
     world.account(session, "taken@demo.example")
     browser = logged_in(account)
     answers = [
-        browser.post("/profile/email", data={"new_email": to, "present": world.PASSWORD}, follow_redirects=True).text
+        shown(browser.post("/profile/email", data={"new_email": to, "present": world.PASSWORD}, follow_redirects=True))
         for to in ("taken@demo.example", "fresh@demo.example")
     ]
     assert answers[0].replace("taken@", "fresh@") == answers[1]

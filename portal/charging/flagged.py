@@ -13,12 +13,13 @@ from portal.charging import import_queries as imports
 from portal.charging.file_reading import mapping_of, shape_of
 from portal.charging.lookups import StationLookup
 from portal.charging.models import FlaggedRow, FlaggedState, SessionImport
-from portal.charging.reading import Reading, read
+from portal.charging.reading import FoundConnector, Lookup, Reading, read
 from portal.charging.table_files import Cell, TableRow
 from portal.core import clock, paging
 from portal.core.errors import NotAllowed, NotThere
 
 AT_ONCE = 500
+NOWHERE = "0"
 ISO_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}:\d{2}(\.\d{1,6})?", re.ASCII)
 
 
@@ -109,7 +110,17 @@ def of_import(session: Session, import_id: int) -> Iterator[FlaggedRow]:
 
 def judged_again(session: Session, flagged: FlaggedRow, of: SessionImport) -> Reading:
     """What the row's cells are read as now, with today's stations, under the mapping of its import."""
-    lookup = StationLookup(session, of.account_id, of.owner_id)
+    return _judged(flagged, of, StationLookup(session, of.account_id, of.owner_id))
+
+
+def understood(session: Session, flagged: FlaggedRow, of: SessionImport) -> Reading:
+    """The same to begin a correction with: times and energy also where the station is unknown (its `station_ref` is
+    then NOWHERE)."""
+    found = StationLookup(session, of.account_id, of.owner_id)
+    return _judged(flagged, of, lambda station, connector: found(station, connector) or FoundConnector(NOWHERE, 1))
+
+
+def _judged(flagged: FlaggedRow, of: SessionImport, lookup: Lookup) -> Reading:
     typed = shape_of(of).kind == "xlsx"
     cells = tuple(_typed(cell) if typed else cell for cell in flagged.cells)
     return read(TableRow(flagged.line, cells), mapping_of(of), lookup, now=clock.now())

@@ -18,7 +18,7 @@ from portal.charging.storing import Origin, known_ids
 from portal.core import clock
 
 MOST_ROWS = 20_000  # about three seconds
-FIRST_ROWS = 20
+FIRST_ROWS = 12
 AT_ONCE = 1000
 
 

@@ -5,7 +5,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from portal.accounts import login
-from portal.charging import operations, queries
+from portal.charging import flagged, operations, queries
 from portal.charging.forms import DriverForm
 from portal.charging.models import Driver
 from portal.core import forms
@@ -22,7 +22,8 @@ bp = Blueprint("drivers", __name__, url_prefix="/drivers")
 def list_drivers() -> str:
     account, text = login.current_account(), request.args.get("q", "").strip()[:120]
     page = queries.drivers(db.session(), account.id, text, request.args.get("page", 1, int))
-    return render_template("drivers/list_drivers.html", page=page, text=text)
+    open_rows = flagged.open_rows(db.session(), account.id)
+    return render_template("drivers/list_drivers.html", page=page, text=text, open_rows=open_rows)
 
 
 @bp.route("/<int:driver_id>", methods=["GET", "POST"])

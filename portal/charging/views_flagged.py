@@ -41,6 +41,7 @@ def list_flagged() -> str:
         of=of,
         imports=imports,
         columns={key: shape_of(row).columns for key, row in imports.items()},
+        open_rows=flagged.open_rows(session, account.id),
         counts=flagged.problems(session, account.id, wanted),
         words=wording.PROBLEMS,
     )
@@ -56,7 +57,7 @@ def correct_flagged(row: FlaggedRow) -> Page:
     """Make a charging session of the row."""
     session, account = db.session(), login.current_account()
     of = _import(row)
-    reading = flagged.judged_again(session, row, of)
+    reading = flagged.understood(session, row, of)
     form = _form(row, of, reading)
     form.station.choices = [("", "–")] + [
         (station.id, station.name) for station in import_queries.stations_to_import(session, account.id, of.owner_id)
@@ -106,7 +107,7 @@ def _form(row: FlaggedRow, of: SessionImport, reading: Reading) -> CorrectForm:
     found = reading.session
     if found is None:
         return CorrectForm(driver=cell(mapping.driver), card=cell(mapping.card), connector=1)
-    connector = db.session().get(Connector, int(found.station_ref))
+    connector = db.session().get(Connector, int(found.station_ref)) if found.station_ref != flagged.NOWHERE else None
     zone = mapping.zone
     return CorrectForm(
         station=connector.station_id if connector else 0,

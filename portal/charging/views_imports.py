@@ -48,7 +48,9 @@ def spelled_moment(local: datetime) -> str:
 def list_imports() -> str:
     session, account = db.session(), login.current_account()
     page = import_queries.imports(session, account.id, request.args.get("page", 1, int))
-    return render_template("imports/list_imports.html", page=page, account=account)
+    return render_template(
+        "imports/list_imports.html", page=page, account=account, open_rows=flagged.open_rows(session, account.id)
+    )
 
 
 @bp.route("/new", methods=["GET", "POST"])

@@ -19,10 +19,7 @@ bp = Blueprint("connectors", __name__)
 @bp.get("/connectors/<int:connector_id>")
 @guard("connector:view", connector=queries.connector)
 def show(connector: Connector) -> str:
-    form = ConnectorForm(formdata=None, data=of_connector(connector))
-    if queries.may(db.session(), current_account().id, "connector:edit", connector.station):
-        form.offer_blank_rows()
-    return _page(connector, form)
+    return _page(connector, ConnectorForm(formdata=None, data=of_connector(connector)))
 
 
 @bp.post("/connectors/<int:connector_id>")
@@ -44,16 +41,16 @@ def edit(connector: Connector) -> tuple[str, int] | Response:
 
 
 def _page(connector: Connector, form: ConnectorForm) -> str:
-    session, account = db.session(), current_account()
+    place = pages.place_at_station(db.session(), current_account().id, connector.station)
+    if request.method == "GET" and "connector:edit" in place.actions:
+        form.offer_blank_rows()
     return render_template(
         "stations/connector.html",
         connector=connector,
         station=connector.station,
         form=form,
         state=states.of_connector(connector, clock.now()),
-        place=pages.place_at_station(session, account.id, connector.station),
-        may_edit=queries.may(session, account.id, "connector:edit", connector.station),
-        may_remove=queries.may(session, account.id, "connector:remove", connector.station),
+        place=place,
         odd_metering_code=entries.looks_wrong(connector.metering_code),
         sessions_url=pages.link("charging.list_sessions", connector_id=connector.id),
         labels=labels,

@@ -13,7 +13,7 @@ from portal.stations import reach, search
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
 from portal.stations.reach import Reach, Relation
 
-COUNTED = 10_000  # stations and connectors of a group are counted up to here
+COUNTED = 10_000  # stations of a group that are counted; its connectors are those of as many stations
 CHOICES = 500  # groups offered in a filter
 
 
@@ -75,7 +75,7 @@ def choices(session: Session, account_id: int) -> list[tuple[int, str]]:
 
 
 def sizes(session: Session, group: StationGroup) -> tuple[int, int]:
-    """How many stations and connectors a group has, up to COUNTED."""
+    """How many stations, up to COUNTED, and connectors a group has."""
     stations, connectors = _figures()
     row = session.execute(sa.select(stations, connectors).where(StationGroup.id == group.id)).one()
     return row[0], row[1]
@@ -99,15 +99,19 @@ def _named(session: Session, text: str) -> sa.ColumnElement[bool]:
 
 
 def _figures() -> tuple[sa.ColumnElement[int], sa.ColumnElement[int]]:
+    """The numbers of stations, up to COUNTED, and of their connectors. Connectors are asked station by station: a join
+    would tempt the planner to read all connectors there are for one large group."""
     member = StationGroupStation
-    stations = sa.select(member.station_id).where(member.station_group_id == StationGroup.id)
-    connectors = stations.join(Connector, Connector.station_id == member.station_id)
-    return _bounded(stations), _bounded(connectors)
-
-
-def _bounded(rows: sa.Select[int]) -> sa.ColumnElement[int]:
-    counted = rows.correlate(StationGroup).limit(COUNTED).subquery()
-    return sa.select(sa.func.count()).select_from(counted).scalar_subquery()
+    connectors = sa.select(sa.func.count()).where(Connector.station_id == member.station_id).scalar_subquery()
+    inside = sa.select(connectors.label("connectors")).where(member.station_group_id == StationGroup.id)
+    counted = inside.correlate(StationGroup).limit(COUNTED).subquery()
+    ids = sa.select(member.station_id).where(member.station_group_id == StationGroup.id)
+    stations = ids.correlate(StationGroup).limit(COUNTED).subquery()
+    total = sa.func.coalesce(sa.func.sum(counted.c.connectors), 0)
+    return (
+        sa.select(sa.func.count()).select_from(stations).scalar_subquery(),
+        sa.select(sa.cast(total, sa.Integer)).scalar_subquery(),
+    )
 
 
 def _may_count(mine: Reach, group: StationGroup) -> bool:

@@ -1,13 +1,11 @@
 """Pages of station groups."""
 
-from typing import Any
-
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from portal.accounts.login import current_account
-from portal.core import authz, clock, forms
+from portal.core import clock, forms
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
@@ -26,6 +24,7 @@ from portal.stations.forms import AddStationsForm, GroupForm
 from portal.stations.models import Station, StationGroup
 
 bp = Blueprint("station_groups", __name__)
+VERBS = ("edit", "delete", "add_station", "remove_station")
 
 
 @bp.get("/station-groups")
@@ -63,7 +62,7 @@ def show(station_group: StationGroup) -> str:
     session, account = db.session(), current_account()
     text = search.cleaned(request.args.get("q"))
     page = station_list.of_group(session, station_group, text=text, number=pages.page_number())
-    now = clock.now()
+    place, now = pages.place_at_group(session, account.id, station_group), clock.now()
     return render_template(
         "station_groups/show.html",
         group=station_group,
@@ -71,31 +70,11 @@ def show(station_group: StationGroup) -> str:
         text=text,
         sizes=group_list.sizes(session, station_group),
         station_states={station.id: states.of_station(station.connectors, now) for station in page.items},
-        place=pages.place_at_group(session, account.id, station_group),
-        tabs=tabs(station_group, "stations"),
-        may=_rights(station_group),
+        place=place,
+        tabs=pages.group_tabs(station_group, "stations", sees_grants="grant:view" in place.actions),
+        may={verb: f"station_group:{verb}" in place.actions for verb in VERBS},
         labels=labels,
     )
-
-
-def _rights(group: StationGroup) -> dict[str, bool]:
-    actions = ("edit", "delete", "add_station", "remove_station")
-    held = authz.standings(db.session(), current_account().id, [group.id])
-    return {a: any((s.role, s.licence, f"station_group:{a}") in authz.ALLOWED for s in held) for a in actions}
-
-
-def tabs(group: StationGroup, active: str) -> list[dict[str, Any]]:
-    """The tabs of a group's pages, as the component takes them: what exists, and what the reader may open. `active`:
-    stations, sharing, charging or exports."""
-    sees_grants = authz.may(db.session(), current_account().id, "grant:view", [group.id])
-    grants = pages.link("sharing.list_grants", station_group_id=group.id) if sees_grants else ""
-    known = (
-        ("stations", url_for("station_groups.show", station_group_id=group.id), gettext("Stations")),
-        ("sharing", grants, gettext("Sharing")),
-        ("charging", pages.link("charging.list_sessions", station_group_id=group.id), gettext("Charging")),
-        ("exports", pages.link("exports.list_tasks", station_group_id=group.id), gettext("Exports")),
-    )
-    return [{"url": url, "label": label, "active": name == active} for name, url, label in known if url]
 
 
 @bp.route("/station-groups/<int:station_group_id>/edit", methods=["GET", "POST"])

@@ -1,9 +1,11 @@
 """What the pages of this domain share: how they read a query string, and what tells the reader where he stands."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app, request, url_for
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from portal.accounts import queries as accounts
@@ -13,12 +15,14 @@ from portal.stations.models import Station, StationGroup
 from portal.stations.reach import Relation
 
 
-class Place(NamedTuple):
-    """What the reader is to what he looks at: owner, or the group and permission that lets him see it."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the reader is to what he looks at: its owner, or the permission and group that let him see it."""
 
     role: str
     group: StationGroup | None
     owner: str  # name or address of the owner, the one to ask for more
+    actions: frozenset[str]  # all that the reader may do here
 
 
 def relation() -> Relation | None:
@@ -39,22 +43,40 @@ def whole_number(name: str) -> int | None:
 
 
 def place_at_station(session: Session, account_id: int, station: Station) -> Place:
-    """What the account is to the station, by its strongest standing with effect."""
+    """What an account that may see the station is to it, by all its standings in the station's groups."""
     if station.owner_id == account_id:
-        return Place("owner", None, owner_name(session, account_id))
+        return Place("owner", None, owner_name(session, account_id), _actions({("owner", "inactive")}))
     return _place(session, account_id, queries.groups_of(session, station.id), station.owner_id)
 
 
 def place_at_group(session: Session, account_id: int, group: StationGroup) -> Place:
+    """What an account that may see the group is to it."""
     return _place(session, account_id, [group.id], group.owner_id)
 
 
 def _place(session: Session, account_id: int, group_ids: Sequence[int], owner_id: int) -> Place:
     held = authz.standings(session, account_id, group_ids)
-    effective = [s for s in held if (s.role, s.licence, "station_group:view") in authz.ALLOWED]
-    strongest = effective[0]
+    strongest = next(s for s in held if (s.role, s.licence, "station_group:view") in authz.ALLOWED)
     group = session.get(StationGroup, strongest.station_group_id)
-    return Place(strongest.role, group, owner_name(session, owner_id))
+    actions = _actions({(s.role, s.licence) for s in held})
+    return Place(strongest.role, group, owner_name(session, owner_id), actions)
+
+
+def _actions(held: set[tuple[str, str]]) -> frozenset[str]:
+    return frozenset(action for role, licence, action in authz.ALLOWED if (role, licence) in held)
+
+
+def group_tabs(group: StationGroup, active: str, *, sees_grants: bool) -> list[dict[str, Any]]:
+    """The tabs of a group's pages, as the component takes them, without those of parts that are not there. `active` is
+    stations, sharing, charging or exports; `sees_grants` says whether the reader may grant:view."""
+    grants = link("sharing.list_grants", station_group_id=group.id) if sees_grants else ""
+    known = (
+        ("stations", url_for("station_groups.show", station_group_id=group.id), gettext("Stations")),
+        ("sharing", grants, gettext("Sharing")),
+        ("charging", link("charging.list_sessions", station_group_id=group.id), gettext("Charging")),
+        ("exports", link("exports.list_tasks", station_group_id=group.id), gettext("Exports")),
+    )
+    return [{"url": url, "label": label, "active": name == active} for name, url, label in known if url]
 
 
 def owner_name(session: Session, account_id: int) -> str:

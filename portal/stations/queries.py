@@ -1,6 +1,7 @@
 """Stations, connectors and station groups, as the actor may see them. No row is loaded past this gate."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -8,6 +9,13 @@ from sqlalchemy.orm import Session
 from portal.core import authz
 from portal.core.errors import NotAllowed, NotThere
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
+
+LARGEST_ID = 2**31 - 1  # of the databases' integers; an address can hold more
+Row = TypeVar("Row", Station, Connector, StationGroup, Grant)
+
+
+def _row(session: Session, kind: type[Row], row_id: int) -> Row | None:
+    return session.get(kind, row_id) if row_id <= LARGEST_ID else None
 
 
 def groups_of(session: Session, station_id: int) -> Sequence[int]:
@@ -31,7 +39,7 @@ def may(session: Session, account_id: int, action: str, station: Station) -> boo
 
 def station(session: Session, account_id: int, action: str, row_id: int) -> Station:
     """The station, when the account may do the action; NotThere or NotAllowed else."""
-    row = session.get(Station, row_id)
+    row = _row(session, Station, row_id)
     if row is None or not may(session, account_id, "station:view", row):
         raise NotThere
     if action != "station:view" and not may(session, account_id, action, row):
@@ -41,7 +49,7 @@ def station(session: Session, account_id: int, action: str, row_id: int) -> Stat
 
 def connector(session: Session, account_id: int, action: str, row_id: int) -> Connector:
     """The connector, by what the account is to its station; NotThere or NotAllowed else."""
-    row = session.get(Connector, row_id)
+    row = _row(session, Connector, row_id)
     if row is None:
         raise NotThere
     station(session, account_id, action, row.station_id)
@@ -50,7 +58,7 @@ def connector(session: Session, account_id: int, action: str, row_id: int) -> Co
 
 def station_group(session: Session, account_id: int, action: str, row_id: int) -> StationGroup:
     """The station group, when the account may do the action; NotThere or NotAllowed else."""
-    row = session.get(StationGroup, row_id)
+    row = _row(session, StationGroup, row_id)
     if row is None or not authz.may(session, account_id, "station_group:view", [row_id]):
         raise NotThere
     if action != "station_group:view" and not authz.may(session, account_id, action, [row_id]):
@@ -60,7 +68,7 @@ def station_group(session: Session, account_id: int, action: str, row_id: int) -
 
 def grant(session: Session, account_id: int, action: str, row_id: int) -> Grant:
     """The grant, by what the account is to its station group; NotThere or NotAllowed else."""
-    row = session.get(Grant, row_id)
+    row = _row(session, Grant, row_id)
     if row is None:
         raise NotThere
     station_group(session, account_id, action, row.station_group_id)

@@ -85,7 +85,9 @@ def among(session: Session, column: InstrumentedAttribute[int], ids: Collection[
 
 
 def in_groups(session: Session, group_ids: Collection[int]) -> sa.ColumnElement[bool]:
-    """That a Station is in one of these groups, asked station by station through an index."""
+    """That a Station is in one of these groups, asked station by station through an index. Not as EXISTS, which a
+    planner may turn into a join with all memberships there are."""
     member = StationGroupStation
     inside = among(session, member.station_group_id, group_ids)
-    return sa.exists().where(member.station_id == Station.id, inside).correlate(Station)
+    found = sa.select(member.station_id).where(member.station_id == Station.id, inside).limit(1)
+    return found.correlate(Station).scalar_subquery().is_not(None)

@@ -129,22 +129,27 @@ def _few(session: Session, group_ids: Collection[int]) -> Sequence[int] | None:
     return ids if len(ids) <= FEW else None
 
 
-def _found(parts: Sequence[Sequence[sa.ColumnElement[bool]]], upto: int) -> sa.Select[Any] | sa.CompoundSelect[Any]:
+def _found(parts: Sequence[Sequence[sa.ColumnElement[bool]]], upto: int) -> sa.Select[Any]:
     """The first `upto` rows of each part in the order of the index, one part after the other."""
+    united = _walked(parts, upto)
+    return sa.select(united).order_by(united.c.part, united.c.owner_id, united.c.name, united.c.id)
+
+
+def _count(session: Session, parts: Sequence[Sequence[sa.ColumnElement[bool]]]) -> int:
+    rows = _walked(parts, REACHABLE)
+    return min(REACHABLE, session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0)
+
+
+def _walked(parts: Sequence[Sequence[sa.ColumnElement[bool]]], upto: int) -> sa.Subquery:
+    """Each part in the order of the index, also where only their number counts: the order keeps a planner from reading
+    the whole table."""
     order = (Station.owner_id, Station.name, Station.id)
     selects = []
     for number, conditions in enumerate(parts):
         columns = (sa.literal(number).label("part"), *order)
         walked = sa.select(*columns).where(*conditions).order_by(*order).limit(upto).subquery()
         selects.append(sa.select(walked))
-    united = sa.union_all(*selects).subquery() if len(selects) > 1 else selects[0].subquery()
-    return sa.select(united).order_by(united.c.part, united.c.owner_id, united.c.name, united.c.id)
-
-
-def _count(session: Session, parts: Sequence[Sequence[sa.ColumnElement[bool]]]) -> int:
-    selects = [sa.select(sa.select(Station.id).where(*p).limit(REACHABLE).subquery()) for p in parts]
-    rows = sa.union_all(*selects) if len(selects) > 1 else selects[0]
-    return min(REACHABLE, session.scalar(sa.select(sa.func.count()).select_from(rows.subquery())) or 0)
+    return (sa.union_all(*selects) if len(selects) > 1 else selects[0]).subquery()
 
 
 def _rows(session: Session, mine: Reach, found: Sequence[Station]) -> list[StationRow]:

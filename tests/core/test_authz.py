@@ -54,6 +54,23 @@ def test_an_explanation_names_the_grant_and_the_line_of_the_policy(session: Sess
     assert reasons == [((group.id, "manage", "active", grant.id), ("manage", "active", "connector:edit"))]
 
 
+@pytest.mark.parametrize("action", ["station:view", "station:edit", "station:delete", "station_group:edit"])
+def test_the_list_of_stations_says_what_the_check_says(session: Session, action: str) -> None:
+    master, sub, stranger = (
+        world.account(session, f"{name}@x.example", Kind.AUTHORISATION) for name in ("master", "sub", "stranger")
+    )
+    shown, managed, own = (world.station_group(session, owner) for owner in (master, master, sub))
+    places = [(shown,), (managed,), (shown, managed), ()]
+    all_stations = [world.station(session, master, f"Station {n}", *groups) for n, groups in enumerate(places)]
+    all_stations.append(world.station(session, sub, "Own", own))
+    world.grant(session, shown, "display", sub.email)
+    world.grant(session, managed, "manage", sub.email)
+    for account in (master, sub, stranger):
+        listed = set(session.scalars(sa.select(Station.id).where(stations.visible_stations(account.id, action))))
+        checked = {one.id for one in all_stations if stations.may(session, account.id, action, one)}
+        assert listed == checked, account.email
+
+
 def test_a_revoked_grant_is_dead_at_the_next_statement_of_every_session(session: Session, database_url: str) -> None:
     master, sub = (world.account(session, f"{name}@x.example", Kind.AUTHORISATION) for name in ("master", "sub"))
     group = world.station_group(session, master)

@@ -33,7 +33,7 @@ PAIRS = [
     ("none", "none"),
 ]
 BY_ADDRESS = ("", "display", "manage", "administrate", "expired", "revoked", "not started", "near miss")
-BY_USER_GROUP = ("", "display", "manage", "administrate", "expired", "left")
+BY_USER_GROUP = ("", "display", "manage", "administrate", "expired", "revoked", "not started", "left")
 DATES: dict[str, dict[str, datetime]] = {
     "expired": {"ends_at": NOW - timedelta(seconds=5)},
     "revoked": {"revoked_at": NOW - timedelta(seconds=5)},

@@ -80,8 +80,8 @@ def of_station(station: Station) -> dict[str, Any]:
 
 _DAYS = {
     "": _l("–"),
-    "weekdays": _l("Monday to Friday"),
-    "weekend": _l("Saturday and Sunday"),
+    "weekdays": _l("Mon – Fri"),
+    "weekend": _l("Sat – Sun"),
     "daily": _l("Every day"),
     **{str(number): name for number, name in enumerate(labels.WEEKDAYS)},
 }

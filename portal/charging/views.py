@@ -7,6 +7,7 @@ from flask_babel import format_time
 
 from portal.accounts import login
 from portal.charging import (
+    arguments,
     flagged,
     queries,
     views_drivers,
@@ -28,7 +29,7 @@ def list_sessions() -> str:
     """The sessions at every station that the reader may see, with count and energy of what the filter shows."""
     session, account = db.session(), login.current_account()
     wanted = _wanted()
-    page = queries.sessions(session, account.id, wanted, request.args.get("page", 1, int))
+    page = queries.sessions(session, account.id, wanted, arguments.page_number())
     return render_template(
         "charging/list_sessions.html",
         page=page,
@@ -47,11 +48,11 @@ def list_sessions() -> str:
 def _wanted() -> queries.SessionFilter:
     first, last = _day("from"), _day("to")
     return queries.SessionFilter(
-        text=request.args.get("q", "").strip()[:120],
-        station_group_id=request.args.get("group", None, int),
-        station_id=request.args.get("station", None, int),
-        driver_id=request.args.get("driver", None, int),
-        import_id=request.args.get("import", None, int),
+        text=arguments.text("q"),
+        station_group_id=arguments.number("group"),
+        station_id=arguments.number("station"),
+        driver_id=arguments.number("driver"),
+        import_id=arguments.number("import"),
         starts_at=_midnight(first) if first else None,
         ends_at=_midnight(last + timedelta(days=1)) if last else None,
     )

@@ -1,11 +1,11 @@
 """Drivers, as their owner knows them."""
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, flash, redirect, render_template, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from portal.accounts import login
-from portal.charging import flagged, operations, queries
+from portal.charging import arguments, flagged, operations, queries
 from portal.charging.forms import DriverForm
 from portal.charging.models import Driver
 from portal.core import forms
@@ -20,8 +20,8 @@ bp = Blueprint("drivers", __name__, url_prefix="/drivers")
 @bp.get("")
 @guard("driver:list")
 def list_drivers() -> str:
-    account, text = login.current_account(), request.args.get("q", "").strip()[:120]
-    page = queries.drivers(db.session(), account.id, text, request.args.get("page", 1, int))
+    account, text = login.current_account(), arguments.text("q")
+    page = queries.drivers(db.session(), account.id, text, arguments.page_number())
     open_rows = flagged.open_rows(db.session(), account.id)
     return render_template("drivers/list_drivers.html", page=page, text=text, open_rows=open_rows)
 

@@ -5,7 +5,7 @@ from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from portal.accounts import login
-from portal.charging import corrections, flagged, import_queries, wording
+from portal.charging import arguments, corrections, flagged, import_queries, wording
 from portal.charging.file_reading import mapping_of, shape_of
 from portal.charging.forms import CorrectForm
 from portal.charging.models import FlaggedRow, FlaggedState, SessionImport
@@ -26,13 +26,13 @@ STATES = ("", *(state.value for state in FlaggedState))
 def list_flagged() -> str:
     """The rows of one import, or of all."""
     session, account = db.session(), login.current_account()
-    import_id = request.args.get("import", None, int)
+    import_id = arguments.number("import")
     of = import_queries.session_import(session, account.id, "session:import", import_id) if import_id else None
     state = request.args.get("state", FlaggedState.OPEN.value)
     wanted = flagged.FlaggedFilter(
-        import_id, request.args.get("problem", ""), state if state in STATES else FlaggedState.OPEN.value
+        import_id, arguments.text("problem"), state if state in STATES else FlaggedState.OPEN.value
     )
-    page = flagged.page(session, account.id, wanted, request.args.get("page", 1, int))
+    page = flagged.page(session, account.id, wanted, arguments.page_number())
     imports = {row.import_id: _import(row) for row in page.items}
     return render_template(
         "imports/list_flagged.html",
@@ -137,7 +137,7 @@ def reopen_flagged() -> Response:
 def _settle(state: FlaggedState) -> Response:
     session, account = db.session(), login.current_account()
     back = inner_path(request.form.get("next"), url_for("imports.list_flagged"))
-    ids = [int(text) for text in request.form.getlist("row") if text.isascii() and text.isdigit()]
+    ids = [int(text) for text in request.form.getlist("row") if text.isascii() and text.isdigit() and len(text) < 10]
     if not ids:
         flash(gettext("Tick the rows first."), "warning")
         return redirect(back)

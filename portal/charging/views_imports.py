@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response as Redirect
 
 from portal.accounts import login
 from portal.accounts.models import Account
-from portal.charging import corrections, flagged, import_queries, operations, wording
+from portal.charging import arguments, corrections, flagged, import_queries, operations, wording
 from portal.charging.file_reading import mapping_of, shape_of
 from portal.charging.forms import UploadForm
 from portal.charging.models import Coverage, ImportState, SessionImport
@@ -47,7 +47,7 @@ def spelled_moment(local: datetime) -> str:
 @guard("import:list")
 def list_imports() -> str:
     session, account = db.session(), login.current_account()
-    page = import_queries.imports(session, account.id, request.args.get("page", 1, int))
+    page = import_queries.imports(session, account.id, arguments.page_number())
     return render_template(
         "imports/list_imports.html", page=page, account=account, open_rows=flagged.open_rows(session, account.id)
     )

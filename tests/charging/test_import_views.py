@@ -12,11 +12,11 @@ from werkzeug.test import TestResponse
 
 from portal.accounts.models import Account
 from portal.charging import jobs
-from portal.charging.models import ChargingSession, ImportMapping, ImportState, SessionImport
+from portal.charging.models import ChargingSession, Coverage, ImportMapping, ImportState, SessionImport
 from portal.core.files import StoredFile
 from portal.licences.models import Kind
 from tests import world
-from tests.charging.files import EPFL, HEAD, PERTH, TRONDHEIM, imported, stations
+from tests.charging.files import EPFL, HEAD, PERTH, TRONDHEIM, imported, queued, stations
 
 LogIn = Callable[[Account], FlaskClient]
 ROWS = b"".join(b"%d;A;%02d.03.2024 10:00;%02d.03.2024 11:00;5,5;Ann\n" % (day, day, day) for day in range(9, 20))
@@ -250,3 +250,28 @@ def test_the_list_costs_the_same_for_many_imports(
     before = statements()
     browser.get("/imports")
     assert statements() - before == one
+
+
+def test_the_progress_stops_asking_when_it_is_done(session: Session, owner: Account, logged_in: LogIn) -> None:
+    row = queued(session, owner, HEAD + ROWS)
+    browser = logged_in(owner)
+    assert "hx-get" in browser.get(f"/imports/{row.id}/progress").text
+    jobs.run_due(sessionmaker(session.get_bind()))
+    done = browser.get(f"/imports/{row.id}/progress").text
+    assert "hx-get" not in done
+    assert "<html" not in done
+
+
+def test_the_file_can_cover_a_station_group(session: Session, owner: Account, logged_in: LogIn) -> None:
+    group = world.station_group(session, owner)
+    inside = world.station(session, owner, "quiet", group)
+    world.station(session, owner, "outside")
+    browser = logged_in(owner)
+    at = mapped(browser, owner, HEAD + ROWS)
+    browser.post(f"{at}/dates", data=fields(browser.get(f"{at}/dates")))
+    said = fields(browser.get(f"{at}/preview")) | {"covers": "group"}
+    assert "Choose a station group." in browser.post(f"{at}/preview", data=said).text
+    browser.post(f"{at}/preview", data=said | {"covers_group": str(group.id)})
+    jobs.run_due(sessionmaker(session.get_bind()))
+    covered = session.scalars(sa.select(Coverage.connector_id)).all()
+    assert covered == [inside.connectors[0].id]

@@ -176,3 +176,10 @@ def test_the_list_costs_the_same_for_many_sessions(
 def test_quarter_hours_go_with_their_session(session: Session, owner: Account) -> None:
     session.execute(sa.delete(ChargingSession).where(ChargingSession.started_at < datetime(2024, 3, 5, tzinfo=UTC)))
     assert session.scalar(sa.select(sa.func.sum(QuarterHour.energy_wh))) == 3500
+
+
+@pytest.mark.parametrize(
+    "odd", ["group=99999999999999999999", "page=99999999999999999999", "page=-1", "q=%00", "from=soon", "station=x"]
+)
+def test_an_odd_address_is_no_error(owner: Account, logged_in: LogIn, odd: str) -> None:
+    assert logged_in(owner).get(f"/sessions?{odd}").status_code == 200

@@ -4,10 +4,11 @@ from flask import Flask
 
 from portal.accounts import commands as accounts
 from portal.charging import commands as charging
+from portal.exports import commands as exports
 from portal.licences import commands as licences
 
 
 def create(app: Flask) -> None:
     """Register the command groups."""
-    for group in (accounts.group, licences.group, charging.group):
+    for group in (accounts.group, licences.group, charging.group, exports.group):
         app.cli.add_command(group)

@@ -65,16 +65,6 @@ def meter_periods(
             yield _row(source, total, period, quarters=quarters)
 
 
-def energy_sum(
-    connectors: sa.Select[int], starts_at: datetime, ends_at: datetime, driver_id: int | None
-) -> sa.Select[int]:
-    """The statement that sums the energy (Wh) of these connectors, or of one driver at them, in a period."""
-    query = sa.select(sa.func.coalesce(sa.func.sum(QuarterHour.energy_wh), 0))
-    query = query.where(QuarterHour.connector_id.in_(connectors))
-    query = query.where(QuarterHour.starts_at >= starts_at, QuarterHour.starts_at < ends_at)
-    return _of_driver(query, driver_id)
-
-
 def uncovered(
     session: Session, connector_ids: Sequence[int], starts_at: datetime, ends_at: datetime
 ) -> dict[int, list[Span]]:

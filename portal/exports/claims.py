@@ -47,11 +47,13 @@ def due(session: Session) -> tuple[sa.ColumnElement[bool], ...]:
     )
 
 
-def claim(session: Session, worker: str) -> Claim | None:
-    """Take the run that waits longest, renames first. Two workers never get the same one. The caller commits."""
+def claim(session: Session, worker: str, task_id: int | None = None) -> Claim | None:
+    """Take the run that waits longest, renames first; with `task_id` of that task alone. Two workers never get the same
+    one. The caller commits."""
+    only = () if task_id is None else (ExportRun.task_id == task_id,)
     first = (
         sa.select(ExportRun.id)
-        .where(*due(session))
+        .where(*due(session), *only)
         .order_by(ExportRun.state != RunState.UPLOADED, ExportRun.not_before, ExportRun.id)
         .limit(1)
         .with_for_update(skip_locked=True)

@@ -108,7 +108,13 @@ class Delivery:
         with self.sessions() as session:
             if session.get_bind().dialect.name == "postgresql":
                 session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-            yield session, session.get_one(ExportRun, self.held.run_id)
+            yield session, self._row(session)
+
+    def _row(self, session: Session) -> ExportRun:
+        run = session.get(ExportRun, self.held.run_id)
+        if run is None:
+            raise LeaseLost  # the task was deleted meanwhile
+        return run
 
     def _build(self) -> bool:
         """Make the file once; a later attempt sends the same bytes. False when the run has to wait."""
@@ -209,7 +215,7 @@ class Delivery:
         """A name of its own for a run built in the same moment as another one of that name. NameTakenError where the
         file in the way is not one of ours."""
         with self.sessions() as session:
-            run = session.get_one(ExportRun, self.held.run_id)
+            run = self._row(session)
             name = run.file_name or ""
             other = building.numbered(name, run.id)
             if not building.taken(session, run, name):
@@ -225,7 +231,7 @@ class Delivery:
 
     def _failed(self, at: str, message: str, *, permanent: bool) -> None:
         with self.sessions() as session:
-            run = session.get_one(ExportRun, self.held.run_id)
+            run = self._row(session)
             failures, uploaded = run.failures + 1, run.state == RunState.UPLOADED
             over = permanent or failures >= MOST_FAILURES
             state = RunState.FAILED if over else RunState.UPLOADED if uploaded else RunState.DUE

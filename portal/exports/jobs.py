@@ -37,16 +37,18 @@ def drain() -> int:
     return run_due(sessions, settings, Vault(settings.vault_keys))
 
 
-def run_due(sessions: Sessions, settings: Settings, vault: Vault, most: int = MOST_RUNS) -> int:
-    """Work off the runs that are due, one after the other, and say how many were taken up. Safe to call from any
-    number of processes at once, and to be killed at any point."""
+def run_due(
+    sessions: Sessions, settings: Settings, vault: Vault, most: int = MOST_RUNS, task_id: int | None = None
+) -> int:
+    """Work off the runs that are due, one after the other, and say how many were taken up; with `task_id` those of one
+    task. Safe to call from any number of processes at once, and to be killed at any point."""
     worker = f"{socket.gethostname()}:{os.getpid()}"
     connections = Connections(vault, settings)
     taken = 0
     try:
         while taken < most:
             with sessions() as session:
-                held = claim(session, worker)
+                held = claim(session, worker, task_id)
                 session.commit()
             if held is None:
                 break

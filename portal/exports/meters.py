@@ -14,15 +14,21 @@ def meters(session: Session, task: ExportTask) -> list[EnergySource]:
     """Scope charging points: one meter per connector of the group's stations, ordered by station and number. Scope
     driver: one virtual meter, the driver's consumption across the group; none when the group's owner knows no driver
     with the account's address."""
-    connectors = _connectors(session, task.station_group_id)
     if task.scope == Scope.CHARGING_POINTS:
-        return [EnergySource(_meter(row, f"{name} · {row.number}"), (row.id,)) for row, name in connectors]
+        return meters_of_group(session, task.station_group_id)
+    connectors = _connectors(session, task.station_group_id)
     driver = session.scalar(
         sa.select(Driver).where(Driver.owner_id == task.station_group.owner_id, Driver.email == task.user.email)
     )
     if driver is None or not connectors:
         return []
     return [EnergySource(_meter(driver, driver.label), tuple(row.id for row, _ in connectors), driver.id)]
+
+
+def meters_of_group(session: Session, station_group_id: int) -> list[EnergySource]:
+    """One meter per connector of the group's stations, ordered by station and number."""
+    connectors = _connectors(session, station_group_id)
+    return [EnergySource(_meter(row, f"{name} · {row.number}"), (row.id,)) for row, name in connectors]
 
 
 def _connectors(session: Session, station_group_id: int) -> list[tuple[Connector, str]]:

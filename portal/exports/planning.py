@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from portal.core import clock
-from portal.exports.models import ExportRun, ExportTask
+from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.periods import DAY, Interval, Period, day_begins, next_period, periods
 
 MOST_TASKS = 200  # a look: the next one comes seconds later
@@ -45,12 +45,43 @@ def _plan_task(session: Session, task: ExportTask, now: datetime) -> None:
     task.next_due_at = next_due(task)
 
 
-def plan_earlier(session: Session, task: ExportTask, first_planned: date) -> None:
-    """Make the runs of the periods from the task's first day to before `first_planned`, the day its oldest run begins:
-    for a task whose first day was moved back."""
-    zone, last, now = ZoneInfo(task.time_zone), first_planned - DAY, clock.now()
-    if task.starts_on <= last:
-        _add(session, task, list(periods(Interval(task.interval), task.starts_on, last, zone, now)), now)
+def plan_task(session: Session, task: ExportTask) -> None:
+    """Make the missing runs of one task now; what is beyond one look follows at the next ones."""
+    _plan_task(session, task, clock.now())
+
+
+def plan_anew(session: Session, task: ExportTask) -> None:
+    """After the task's days were changed: runs outside them that have no file yet go, days inside them that no run
+    holds get runs. What was built stays as it is, so nothing is sent twice and nothing is left out."""
+    _forget_unbuilt(session, task)
+    taken = list(session.execute(_days_of(task)))
+    first_day = task.starts_on
+    for start, end in taken:
+        if start > first_day:
+            _add_between(session, task, first_day, start - DAY)
+        first_day = max(first_day, end)
+    task.planned_until = taken[-1][1] if taken else None
+    task.next_due_at = next_due(task)
+
+
+def _days_of(task: ExportTask) -> sa.Select[date, date]:
+    columns = (ExportRun.period_start, ExportRun.period_end)
+    return sa.select(*columns).where(ExportRun.task_id == task.id).distinct().order_by(*columns)
+
+
+def _forget_unbuilt(session: Session, task: ExportTask) -> None:
+    outside = [ExportRun.period_start < task.starts_on]
+    if task.ends_on is not None:
+        outside.append(ExportRun.period_end > task.ends_on + DAY)
+    unbuilt = (ExportRun.file_id.is_(None), ExportRun.state.in_((RunState.DUE, RunState.WAITING, RunState.FAILED)))
+    session.execute(sa.delete(ExportRun).where(ExportRun.task_id == task.id, *unbuilt, sa.or_(*outside)))
+
+
+def _add_between(session: Session, task: ExportTask, first_day: date, last_day: date) -> None:
+    zone, now = ZoneInfo(task.time_zone), clock.now()
+    missing = list(periods(Interval(task.interval), first_day, last_day, zone, now))
+    if missing:
+        _add(session, task, missing, now)
 
 
 def _add(session: Session, task: ExportTask, missing: list[Period], now: datetime) -> None:

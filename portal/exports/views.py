@@ -1,5 +1,182 @@
-"""Pages."""
+"""Tasks: the list with its statuses, and setting them up."""
 
-from flask import Blueprint
+from datetime import timedelta
 
-blueprints: tuple[Blueprint, ...] = ()
+from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from flask_login import current_user
+from werkzeug.wrappers import Response
+
+from portal.accounts.login import current_account
+from portal.core import clock, forms, web
+from portal.core.db import db
+from portal.core.errors import RuleBroken
+from portal.core.web import guard
+from portal.delivery import queries as delivery
+from portal.exports import formatter_views, labels, operations, queries, run_views
+from portal.exports.blueprint import Page, bp
+from portal.exports.forms import TaskForm
+from portal.exports.models import ExportTask
+from portal.exports.operations import MetersUnnamed
+from portal.exports.reasons import advice
+from portal.exports.status import status
+from portal.licences import queries as licences
+from portal.licences.models import Kind
+
+SHOWN_METERS = 5
+
+
+@bp.get("")
+@guard("task:list")
+def list_tasks() -> str:
+    return _list("exports/list.html")
+
+
+@bp.get("/statuses")
+@guard("task:list")
+def list_statuses() -> str:
+    """The table alone, for a page that looks again while something is running."""
+    return _list("exports/_list.html")
+
+
+def _list(template: str) -> str:
+    session = db.session()
+    page = queries.tasks(session, current_user.id, max(1, request.args.get("page", 1, type=int)))
+    facts = queries.facts(session, page.items)
+    rows = []
+    for task in page.items:
+        found = status(facts[task.id])
+        rows.append((task, found, advice(found.reason, task, mine=task.owner_id == current_user.id)))
+    return render_template(
+        template,
+        page=page,
+        rows=rows,
+        live=any(found.live for _, found, _ in rows),
+        counted=queries.counted(session, current_user.id),
+        licensed=licences.active(session, current_user.id, Kind.AUTO_EXPORT),
+        labels=labels,
+    )
+
+
+@bp.route("/tasks/new", methods=["GET", "POST"])
+@guard("task:edit")
+def create_task() -> Page:
+    session, account = db.session(), current_account()
+    last_month = (clock.now().astimezone(web.zone()).date().replace(day=1) - timedelta(days=1)).replace(day=1)
+    form = TaskForm(user=account.email, starts_on=last_month, time_zone=account.time_zone)
+    _offer(form)
+    unnamed: MetersUnnamed | None = None
+    if form.validate_on_submit():
+        try:
+            task = operations.create(session, account, form.wanted())
+        except RuleBroken as broken:
+            session.rollback()
+            forms.show(form, broken)
+            unnamed = broken if isinstance(broken, MetersUnnamed) else None
+        else:
+            session.commit()
+            _saved(task)
+            return redirect(url_for("exports.show_task", task_id=task.id))
+    return _form("exports/create.html", form, unnamed, counted=queries.counted(session, current_user.id))
+
+
+@bp.route("/tasks/<int:task_id>/edit", methods=["GET", "POST"])
+@guard("task:edit", task=queries.task)
+def edit_task(task: ExportTask) -> Page:
+    session, task_id, name = db.session(), task.id, task.name
+    form = TaskForm(
+        obj=task,
+        data={
+            "station_group": task.station_group_id,
+            "user": task.user.email,
+            "formatter": task.formatter_id,
+            "destination": task.destination_id,
+        },
+    )
+    _offer(form)
+    unnamed: MetersUnnamed | None = None
+    if form.validate_on_submit():
+        try:
+            operations.edit(session, current_account(), task, form.wanted())
+        except RuleBroken as broken:
+            session.rollback()
+            forms.show(form, broken)
+            unnamed = broken if isinstance(broken, MetersUnnamed) else None
+        else:
+            session.commit()
+            _saved(task)
+            return redirect(url_for("exports.show_task", task_id=task_id))
+    return _form("exports/edit.html", form, unnamed, task_id=task_id, name=name)
+
+
+def _offer(form: TaskForm) -> None:
+    session = db.session()
+    groups = queries.groups_to_export(session, current_user.id)
+    parts = queries.formatters(session, current_user.id)
+    form.offer(groups, parts, delivery.destinations(session, current_user.id))
+
+
+def _form(template: str, form: TaskForm, unnamed: MetersUnnamed | None, **values: object) -> Page:
+    meters = unnamed.meters[:SHOWN_METERS] if unnamed else []
+    return render_template(template, form=form, unnamed=meters, **values), 422 if form.errors else 200
+
+
+def _saved(task: ExportTask) -> None:
+    flash(gettext("The task is saved."), "success")
+    if not licences.active(db.session(), task.owner_id, Kind.AUTO_EXPORT):
+        flash(gettext("It waits: the licence Auto-export is missing. Everything is sent once it is active."), "warning")
+
+
+@bp.post("/tasks/<int:task_id>/pause")
+@guard("task:edit", task=queries.task)
+def pause_task(task: ExportTask) -> Response:
+    operations.pause(db.session(), current_account(), task)
+    db.session.commit()
+    flash(gettext("The task is paused: nothing is sent until it is resumed."), "success")
+    return redirect(url_for("exports.show_task", task_id=task.id))
+
+
+@bp.post("/tasks/<int:task_id>/resume")
+@guard("task:edit", task=queries.task)
+def resume_task(task: ExportTask) -> Response:
+    operations.resume(db.session(), current_account(), task)
+    db.session.commit()
+    flash(gettext("The task goes on, with everything that fell due meanwhile."), "success")
+    return redirect(url_for("exports.show_task", task_id=task.id))
+
+
+@bp.post("/tasks/<int:task_id>/run")
+@guard("task:edit", task=queries.task)
+def run_task(task: ExportTask) -> Response:
+    task_id = task.id
+    try:
+        woken = operations.run_now(db.session(), current_account(), task)
+    except RuleBroken as broken:
+        flash(gettext(broken.message), "danger")
+    else:
+        db.session.commit()
+        flash(gettext("It begins now.") if woken else gettext("There is nothing to send now."), "success")
+    return redirect(url_for("exports.show_task", task_id=task_id))
+
+
+@bp.route("/tasks/<int:task_id>/delete", methods=["GET", "POST"])
+@guard("task:edit", task=queries.task)
+def delete_task(task: ExportTask) -> Page:
+    if request.method == "POST":
+        operations.delete(db.session(), current_account(), task)
+        db.session.commit()
+        flash(gettext("The task is deleted."), "success")
+        return redirect(url_for("exports.list_tasks"))
+    facts = queries.facts(db.session(), [task])[task.id]
+    return render_template("exports/delete.html", task=task, found=status(facts))
+
+
+@bp.get("/containing-me")
+@guard("account:view")
+def containing_me() -> str:
+    rows = queries.containing(db.session(), current_account())
+    return render_template("exports/containing_me.html", rows=rows, labels=labels)
+
+
+blueprints: tuple[Blueprint, ...] = (bp, formatter_views.bp)
+__all__ = ["blueprints", "run_views"]

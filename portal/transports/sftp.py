@@ -26,6 +26,7 @@ from portal.transports.ssh_keys import (
     PassphraseWrongError,
     generate_key_pair,
     public_line,
+    unlocked,
 )
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "public_line",
     "remote_directory",
     "remote_path",
+    "unlocked",
 ]
 
 _TEST_CONTENT = b"Test of the connection; this file may be deleted.\n"

@@ -69,6 +69,12 @@ def public_line(private_pem: str, passphrase: str | None = None) -> str:
     return _line(_load(private_pem, passphrase))
 
 
+def unlocked(private_pem: str, passphrase: str | None = None) -> KeyPair:
+    """A key that somebody uploaded, without its passphrase, and its public line. Raises as `public_line` does."""
+    key = _load(private_pem, passphrase)
+    return KeyPair(private=_openssh(key), public=_line(key))
+
+
 def signing_key(private_pem: str, passphrase: str | None = None) -> paramiko.PKey:
     """The key as paramiko signs with it. Raises as `public_line` does."""
     key = _load(private_pem, passphrase)

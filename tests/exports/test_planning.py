@@ -63,9 +63,38 @@ def test_a_paused_task_is_not_planned(session: Session, scene: Scene) -> None:
     assert runs(session) == []
 
 
-def test_earlier_periods_are_added_before_the_first_run(session: Session, scene: Scene) -> None:
+def _days(session: Session) -> list[int]:
+    return [(run.period_start - START).days for run in runs(session)]
+
+
+def test_earlier_days_are_added_before_the_first_run(session: Session, scene: Scene) -> None:
     plan(session)
     scene.task.starts_on = START - timedelta(days=2)
-    planning.plan_earlier(session, scene.task, START)
+    planning.plan_anew(session, scene.task)
     session.commit()
-    assert [run.period_start for run in runs(session)] == [START + timedelta(days=n) for n in (-2, -1, 0, 1)]
+    assert _days(session) == [-2, -1, 0, 1]
+
+
+def test_days_that_were_left_out_come_back_and_delivered_ones_stay(session: Session, scene: Scene) -> None:
+    scene.task.ends_on = START + timedelta(days=5)
+    plan(session)
+    runs(session)[1].state = "delivered"
+    scene.task.starts_on, scene.task.ends_on = START + timedelta(days=3), START + timedelta(days=4)
+    planning.plan_anew(session, scene.task)
+    session.commit()
+    assert _days(session) == [1, 3, 4]
+    scene.task.starts_on, scene.task.ends_on = START, START + timedelta(days=5)
+    planning.plan_anew(session, scene.task)
+    plan(session)
+    assert _days(session) == [0, 1, 2, 3, 4, 5]
+
+
+def test_another_interval_goes_on_after_the_last_run(session: Session, scene: Scene) -> None:
+    plan(session)
+    scene.task.interval, scene.task.ends_on = "weekly", START + timedelta(days=8)
+    planning.plan_anew(session, scene.task)
+    plan(session)
+    assert [(run.period_start, run.period_end) for run in runs(session)][1:] == [
+        (START + timedelta(days=1), START + timedelta(days=2)),
+        (START + timedelta(days=2), START + timedelta(days=9)),
+    ]

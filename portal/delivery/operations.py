@@ -1,0 +1,183 @@
+"""Rules of destinations: what may be entered, when a confirmed host key stops to count, how secrets are kept."""
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core import audit, clock
+from portal.core.errors import N_, RuleBroken
+from portal.core.vault import Vault
+from portal.delivery import queries
+from portal.delivery.models import Destination, Login
+from portal.delivery.sending import place
+from portal.transports import UNREACHABLE, DeliveryError, StepName
+from portal.transports.addresses import Reach
+from portal.transports.sftp import (
+    BadKeyError,
+    HostKey,
+    PassphraseNeededError,
+    PassphraseWrongError,
+    Step,
+    generate_key_pair,
+    remote_directory,
+    unlocked,
+)
+
+HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,253}")
+STEPS: tuple[StepName, ...] = (
+    "resolve",
+    "connect",
+    "host_key",
+    "login",
+    "directory",
+    "write",
+    "size",
+    "rename",
+    "delete",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a form says of a destination, all but the secret."""
+
+    name: str
+    host: str
+    port: int
+    username: str
+    directory: str = ""
+    login: Login = Login.PASSWORD
+
+
+def create(session: Session, actor: Account, address: Address, allowed: Reach) -> Destination:
+    """A new destination of the actor, without secret and host key. RuleBroken."""
+    row = Destination(owner_id=actor.id)
+    _fill(session, row, address, allowed)
+    session.add(row)
+    session.flush()
+    _record(session, actor, "destination.created", row)
+    return row
+
+
+def edit(session: Session, actor: Account, row: Destination, address: Address, allowed: Reach) -> None:
+    """Change a destination. Another host or port needs its host key confirmed anew; another way to log in needs its
+    secret anew. RuleBroken."""
+    before = (row.host, row.port, row.login)
+    _fill(session, row, address, allowed)
+    if before[:2] != (row.host, row.port):
+        _unpin(row)
+    if before[2] != row.login:
+        row.sealed_secret, row.public_key = None, ""
+    row.tested_at, row.test_steps = None, []
+    _record(session, actor, "destination.changed", row)
+
+
+def _fill(session: Session, row: Destination, address: Address, allowed: Reach) -> None:
+    name, username = address.name.strip(), address.username.strip()
+    same = (Destination.owner_id == row.owner_id, Destination.name == name, Destination.id != (row.id or 0))
+    with session.no_autoflush:
+        if session.scalar(sa.select(Destination.id).where(*same)) is not None:
+            raise RuleBroken("name", "You have a destination of this name already.")
+    for field, text in (("name", name), ("username", username)):
+        if not text or not text.isprintable():
+            raise RuleBroken(field, "This must be filled in.")
+    row.host = _host(address.host, allowed)
+    if address.port not in allowed.ports:
+        ports = ", ".join(map(str, allowed.ports))
+        raise RuleBroken("port", "Only these ports are allowed here: %(ports)s.", ports=ports)
+    try:
+        row.directory = remote_directory(address.directory.strip())
+    except DeliveryError:
+        raise RuleBroken("directory", "A directory may not hold '.', '..', '\\' or control characters.") from None
+    row.name, row.port, row.username, row.login = name, address.port, username, Login(address.login).value
+
+
+def _host(text: str, allowed: Reach) -> str:
+    host = text.strip().rstrip(".").lower()
+    if not HOST.fullmatch(host):
+        raise RuleBroken("host", "Enter a host name such as sftp.company.ch, without sftp:// in front.")
+    try:
+        literal = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return host
+    if not allowed.allows(literal):
+        raise RuleBroken("host", UNREACHABLE)
+    return host
+
+
+def set_password(session: Session, actor: Account, row: Destination, vault: Vault, password: str) -> None:
+    """Seal a password; it is never read back to a form. RuleBroken."""
+    if not password or len(password) > 500:
+        raise RuleBroken("password", "Enter the password.")
+    row.login, row.public_key = Login.PASSWORD.value, ""
+    _seal(session, actor, row, vault, password)
+
+
+def make_key(session: Session, actor: Account, row: Destination, vault: Vault) -> str:
+    """Make a key pair: the private part is sealed, the public line returned, to be given to the server's operator."""
+    pair = generate_key_pair(f"piquet {row.name}")
+    row.login, row.public_key = Login.KEY.value, pair.public
+    _seal(session, actor, row, vault, pair.private)
+    return pair.public
+
+
+def upload_key(
+    session: Session, actor: Account, row: Destination, vault: Vault, private_pem: str, passphrase: str
+) -> None:
+    """Seal a private key that the actor has already, without its passphrase. RuleBroken."""
+    try:
+        pair = unlocked(private_pem, passphrase or None)
+    except (PassphraseNeededError, PassphraseWrongError) as error:
+        raise RuleBroken("passphrase", str(error)) from None
+    except BadKeyError as error:
+        raise RuleBroken("private_key", str(error).replace("%", "%%")) from None
+    row.login, row.public_key = Login.KEY.value, pair.public
+    _seal(session, actor, row, vault, pair.private)
+
+
+def _seal(session: Session, actor: Account, row: Destination, vault: Vault, secret: str) -> None:
+    row.sealed_secret = vault.seal(place(row), secret)
+    row.tested_at, row.test_steps = None, []
+    _record(session, actor, "destination.secret_set", row, login=row.login)
+
+
+def confirm_host_key(
+    session: Session, actor: Account, row: Destination, shown: tuple[str, str], fresh: HostKey
+) -> None:
+    """Pin the server's key: the type and fingerprint that the actor was shown, if a fresh look finds the same.
+    RuleBroken else."""
+    if shown != (fresh.type, fresh.fingerprint):
+        message = N_("The server shows another key now than the one you looked at. Compare again.")
+        raise RuleBroken("", message)
+    row.host_key_type, row.host_key_fingerprint = shown
+    row.host_key_confirmed_at, row.host_key_confirmed_by_id = clock.now(), actor.id
+    _record(session, actor, "destination.host_key_confirmed", row, key_type=shown[0], fingerprint=shown[1])
+
+
+def keep_test(row: Destination, steps: Iterable[Step]) -> None:
+    """Note the result of a connection test, with what its owner may read."""
+    row.test_steps = [{"name": step.name, "ok": step.ok, "detail": step.detail} for step in steps]
+    row.tested_at = clock.now()
+
+
+def delete(session: Session, actor: Account, row: Destination) -> None:
+    """Delete a destination that no task uses. RuleBroken."""
+    if queries.tasks_of(session, row):
+        raise RuleBroken("", "Tasks deliver to this destination. Delete them, or choose another destination there.")
+    _record(session, actor, "destination.deleted", row)
+    session.delete(row)
+
+
+def _unpin(row: Destination) -> None:
+    row.host_key_type = row.host_key_fingerprint = None
+    row.host_key_confirmed_at = row.host_key_confirmed_by_id = None
+
+
+def _record(session: Session, actor: Account, action: str, row: Destination, **detail: str) -> None:
+    subject = f"destination/{row.id}"
+    audit.record(session, action, subject, actor_id=actor.id, owner_id=row.owner_id, name=row.name, **detail)

@@ -1,0 +1,41 @@
+"""Destinations, each seen by its owner alone."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.core.errors import NotThere
+from portal.delivery.models import Destination
+
+# The tasks that use destinations stand in a domain above this one, which is asked for their names only.
+TASK = sa.table("export_task", sa.column("name", sa.String), sa.column("destination_id", sa.Integer))
+
+
+class Listed(NamedTuple):
+    """A destination and how many tasks deliver to it."""
+
+    destination: Destination
+    tasks: int
+
+
+def destination(session: Session, account_id: int, _action: str, row_id: int) -> Destination:
+    """The account's destination; NotThere for everybody else's."""
+    row = session.scalar(sa.select(Destination).where(Destination.id == row_id, Destination.owner_id == account_id))
+    if row is None:
+        raise NotThere
+    return row
+
+
+def destinations(session: Session, account_id: int) -> Sequence[Listed]:
+    """The account's destinations by name."""
+    used = sa.select(sa.func.count()).where(TASK.c.destination_id == Destination.id).scalar_subquery()
+    rows = sa.select(Destination, used).where(Destination.owner_id == account_id).order_by(Destination.name)
+    return [Listed(row, tasks) for row, tasks in session.execute(rows)]
+
+
+def tasks_of(session: Session, row: Destination) -> Sequence[str]:
+    """The names of the tasks that deliver to the destination."""
+    used = sa.select(TASK.c.name).where(TASK.c.destination_id == row.id).order_by(TASK.c.name)
+    return session.scalars(used).all()

@@ -1,0 +1,7 @@
+"""What the pages of exports share."""
+
+from flask import Blueprint
+from werkzeug.wrappers import Response
+
+bp = Blueprint("exports", __name__, url_prefix="/exports")
+Page = str | tuple[str, int] | Response

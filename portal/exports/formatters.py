@@ -1,0 +1,145 @@
+"""Rules of formatters: settings are proved by building what the format wants, file names by their pattern."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core import audit, clock
+from portal.core.errors import RuleBroken
+from portal.exports import building, queries
+from portal.exports.models import Format, Formatter
+from portal.formats import csv_file, esl_xml
+from portal.formats.errors import FormatError, SettingsError
+from portal.formats.file_names import check_pattern
+from portal.formats.rows import QUARTER_HOUR, Identifier, Meter, MeterPeriod, Quarter
+
+PREVIEW_LINES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a form says of a formatter; `settings` as the format names them, and `file_name`."""
+
+    name: str
+    format: Format
+    identifier: Identifier
+    obis: str
+    settings: dict[str, Any]
+
+
+def create(session: Session, actor: Account, wanted: Wanted) -> Formatter:
+    """A new formatter of the actor. RuleBroken."""
+    row = Formatter(owner_id=actor.id)
+    _fill(session, row, wanted)
+    session.add(row)
+    session.flush()
+    _record(session, actor, "formatter.created", row)
+    return row
+
+
+def edit(session: Session, actor: Account, row: Formatter, wanted: Wanted) -> None:
+    """Change a formatter; files built already stay as they are. RuleBroken."""
+    _fill(session, row, wanted)
+    _record(session, actor, "formatter.changed", row)
+
+
+def copy(session: Session, actor: Account, row: Formatter) -> Formatter:
+    """The same formatter under a free name."""
+    names = set(session.scalars(sa.select(Formatter.name).where(Formatter.owner_id == actor.id)))
+    name = next(name for number in range(2, 9999) if (name := f"{row.name[:110]} {number}") not in names)
+    twin = Formatter(owner_id=actor.id, name=name, format=row.format, identifier=row.identifier)
+    twin.obis, twin.settings = row.obis, dict(row.settings)
+    session.add(twin)
+    session.flush()
+    _record(session, actor, "formatter.created", twin)
+    return twin
+
+
+def delete(session: Session, actor: Account, row: Formatter) -> None:
+    """Delete a formatter that no task uses. RuleBroken."""
+    if queries.tasks_with(session, row):
+        raise RuleBroken("", "Tasks use this formatter. Delete them, or choose another formatter there.")
+    _record(session, actor, "formatter.deleted", row)
+    session.delete(row)
+
+
+def check(wanted: Wanted) -> None:
+    """RuleBroken at the setting that the format does not take."""
+    draft = Formatter(format=wanted.format.value, identifier=wanted.identifier, obis=wanted.obis)
+    draft.settings = wanted.settings
+    try:
+        check_pattern(wanted.settings.get("file_name") or building.PATTERNS[wanted.format])
+    except SettingsError as error:
+        raise RuleBroken("file_name", error.message.replace("%", "%%")) from None
+    try:
+        _settings(draft)
+    except SettingsError as error:
+        raise RuleBroken(error.field, error.message.replace("%", "%%")) from None
+
+
+def preview(wanted: Wanted, rows: Iterator[MeterPeriod]) -> list[str]:
+    """The first lines of the file that these settings make of the rows. RuleBroken."""
+    check(wanted)
+    draft = Formatter(format=wanted.format.value, identifier=wanted.identifier, obis=wanted.obis)
+    draft.settings = wanted.settings
+    settings = _settings(draft)
+    try:
+        if isinstance(settings, esl_xml.EslSettings):
+            content = b"".join(islice(esl_xml.write(rows, settings, clock.now()), 1))
+        else:
+            content = b"".join(islice(csv_file.write(rows, settings), 2))
+    except FormatError as error:
+        raise RuleBroken("", str(error).replace("%", "%%")) from None
+    encoding = wanted.settings.get("encoding", "utf-8")
+    return content.decode(encoding, "replace").splitlines()[:PREVIEW_LINES]
+
+
+def samples(*, quarters: bool) -> Iterator[MeterPeriod]:
+    """Rows for a preview where there are no stations yet: two meters in one day."""
+    starts_at = datetime(2026, 11, 1, 23, tzinfo=UTC)
+    for number, wh in ((1, 21_540), (2, 8_075)):
+        meter = Meter(
+            f"CH100{number}",
+            f"4711000{number}",
+            f"P-{number}",
+            f"CH10123012345000000000000000000{number:02}",
+            f"Sample {number}",
+        )
+        amounts = [wh if quarter == 40 else 0 for quarter in range(96)]
+        held = [Quarter(starts_at + i * QUARTER_HOUR, amount, "W") for i, amount in enumerate(amounts)]
+        yield MeterPeriod(meter, starts_at, starts_at + timedelta(days=1), wh, 96, 0, 0, held if quarters else None)
+
+
+def _settings(draft: Formatter) -> esl_xml.EslSettings | csv_file.CsvSettings:
+    zone = ZoneInfo("Europe/Zurich")
+    try:
+        if draft.format == Format.ESL_XML:
+            return building.esl_settings(draft, zone)
+        return building.csv_settings(draft, zone)
+    except TypeError as error:  # a setting that the format does not know
+        raise SettingsError("", str(error)) from None
+
+
+def _fill(session: Session, row: Formatter, wanted: Wanted) -> None:
+    name = wanted.name.strip()
+    if not name or not name.isprintable():
+        raise RuleBroken("name", "This must be filled in.")
+    same = (Formatter.owner_id == row.owner_id, Formatter.name == name, Formatter.id != (row.id or 0))
+    with session.no_autoflush:
+        if session.scalar(sa.select(Formatter.id).where(*same)) is not None:
+            raise RuleBroken("name", "You have a formatter of this name already.")
+    check(wanted)
+    row.name, row.format, row.identifier = name, wanted.format.value, wanted.identifier
+    row.obis, row.settings = wanted.obis, wanted.settings
+
+
+def _record(session: Session, actor: Account, action: str, row: Formatter) -> None:
+    subject = f"formatter/{row.id}"
+    audit.record(session, action, subject, actor_id=actor.id, owner_id=row.owner_id, name=row.name)

@@ -1,0 +1,283 @@
+"""Rules of tasks: who may export what to whom, what a change means for periods already sent, starting again."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.accounts import emails
+from portal.accounts import queries as accounts
+from portal.accounts.models import Account
+from portal.accounts.time_zones import TIME_ZONES
+from portal.charging.models import ChargingSession, Driver
+from portal.core import audit, authz, background, clock
+from portal.core.errors import RuleBroken
+from portal.core.files import StoredFile
+from portal.delivery.models import Destination
+from portal.exports import planning
+from portal.exports.meters import meters
+from portal.exports.models import ExportRun, ExportTask, Formatter, RunState, Scope, Trigger
+from portal.exports.periods import Interval
+from portal.exports.queries import shows_drivers
+from portal.formats.rows import LABELS
+from portal.stations.models import Connector, StationGroup, StationGroupStation
+
+MOST_YEARS = 20  # a backfill may reach back
+MOST_HOURS = 720
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a form says of a task."""
+
+    name: str
+    scope: Scope
+    user: str  # the e-mail of an account
+    station_group_id: int
+    formatter_id: int
+    destination_id: int
+    interval: Interval
+    trigger: Trigger
+    hours_after_end: int
+    starts_on: date
+    ends_on: date | None
+    time_zone: str
+
+
+Part = TypeVar("Part", Formatter, Destination)
+
+
+class MetersUnnamed(RuleBroken):
+    """Meters of the task have no identifier, or one and the same: `meters` are names and, for a charging point, the
+    connector where it is entered (none: the driver)."""
+
+    def __init__(self, message: str, unnamed: list[tuple[str, int | None]], **params: object) -> None:
+        super().__init__("formatter", message, **params)
+        self.meters = unnamed
+
+
+def create(session: Session, actor: Account, wanted: Wanted) -> ExportTask:
+    """A new task of the actor, planned from its first day on. RuleBroken.
+
+    Without a licence Auto-export it is saved all the same: its runs wait until there is one.
+    """
+    task = ExportTask(owner_id=actor.id, scope=wanted.scope.value)
+    _fill(session, actor, task, wanted)
+    session.add(task)
+    session.flush()
+    _check_meters(session, task)
+    task.next_due_at = planning.next_due(task)
+    planning.plan_task(session, task)
+    background.ring_after_commit(session, "exports")
+    _record(session, actor, "task.created", task)
+    return task
+
+
+def edit(session: Session, actor: Account, task: ExportTask, wanted: Wanted) -> None:
+    """Change a task. Periods that have a file stay as they are; another interval holds from the end of the last
+    planned period on; days that were not covered before are added, unbuilt ones outside the new days are dropped.
+    RuleBroken."""
+    if wanted.time_zone != task.time_zone and _has_runs(session, task):
+        message = "The days of periods are planned in %(zone)s already. Make a new task for another time zone."
+        raise RuleBroken("time_zone", message, zone=task.time_zone)
+    _fill(session, actor, task, wanted)
+    session.flush()
+    _check_meters(session, task)
+    planning.plan_anew(session, task)
+    planning.plan_task(session, task)
+    _wake(session, task, (RunState.DUE, RunState.WAITING))
+    background.ring_after_commit(session, "exports")
+    _record(session, actor, "task.changed", task)
+
+
+def _fill(session: Session, actor: Account, task: ExportTask, wanted: Wanted) -> None:
+    with session.no_autoflush:
+        _check_name(session, task, wanted.name.strip())
+        group = _group(session, actor, wanted.station_group_id)
+        user = _user(session, actor, group, wanted)
+        formatter = _own(session, Formatter, actor, wanted.formatter_id)
+        destination = _own(session, Destination, actor, wanted.destination_id)
+        if formatter is None:
+            raise RuleBroken("formatter", "Choose one of your formatters.")
+        if destination is None:
+            raise RuleBroken("destination", "Choose one of your destinations.")
+        _check_days(wanted)
+    task.name, task.scope, task.interval = wanted.name.strip(), wanted.scope.value, wanted.interval.value
+    task.trigger, task.hours_after_end = wanted.trigger.value, wanted.hours_after_end
+    task.user_id, task.station_group_id = user.id, group.id
+    task.formatter_id, task.destination_id = formatter.id, destination.id
+    task.starts_on, task.ends_on, task.time_zone = wanted.starts_on, wanted.ends_on, wanted.time_zone
+
+
+def _check_name(session: Session, task: ExportTask, name: str) -> None:
+    if not name or not name.isprintable():
+        raise RuleBroken("name", "This must be filled in.")
+    same = (ExportTask.owner_id == task.owner_id, ExportTask.name == name, ExportTask.id != (task.id or 0))
+    if session.scalar(sa.select(ExportTask.id).where(*same)) is not None:
+        raise RuleBroken("name", "You have a task of this name already.")
+
+
+def _group(session: Session, actor: Account, station_group_id: int) -> StationGroup:
+    if not authz.may(session, actor.id, "export:create", [station_group_id]):
+        raise RuleBroken("station_group", "You may not export the consumption of this station group.")
+    return session.get_one(StationGroup, station_group_id)
+
+
+def _user(session: Session, actor: Account, group: StationGroup, wanted: Wanted) -> Account:
+    """The account whose consumption it is. One message for every driver that cannot be chosen: it tells nobody which
+    addresses have accounts."""
+    user = accounts.by_email(session, emails.normalise(wanted.user, "user"))
+    if wanted.scope == Scope.CHARGING_POINTS:
+        if user is None or user.id != group.owner_id:
+            raise RuleBroken(
+                "user", "Charging points are exported for the owner of the station group. Enter his address."
+            )
+        return user
+    if not shows_drivers(session, actor.id, group.id):
+        raise RuleBroken("scope", "The owner of this station group does not show you its drivers.")
+    if user is None or not _has_charged(session, group, user.email):
+        raise RuleBroken("user", "No driver with this address has charged in the station group.")
+    return user
+
+
+def _has_charged(session: Session, group: StationGroup, email: str) -> bool:
+    """Whether a driver whom the group's owner knows by this address has a session in the group."""
+    here = (
+        sa.select(Connector.id)
+        .join(StationGroupStation, StationGroupStation.station_id == Connector.station_id)
+        .where(StationGroupStation.station_group_id == group.id)
+    )
+    charged = (
+        sa.select(ChargingSession.id)
+        .join(Driver, Driver.id == ChargingSession.driver_id)
+        .where(Driver.owner_id == group.owner_id, Driver.email == email, ChargingSession.connector_id.in_(here))
+    )
+    return session.scalar(charged.limit(1)) is not None
+
+
+def _own(session: Session, kind: type[Part], actor: Account, row_id: int) -> Part | None:
+    return session.scalar(sa.select(kind).where(kind.id == row_id, kind.owner_id == actor.id))
+
+
+def _check_days(wanted: Wanted) -> None:
+    if wanted.time_zone not in TIME_ZONES:
+        raise RuleBroken("time_zone", "Choose a time zone of the list.")
+    today = clock.now().astimezone(ZoneInfo(wanted.time_zone)).date()
+    if wanted.starts_on < today - timedelta(days=366 * MOST_YEARS) or wanted.starts_on > today + timedelta(days=3660):
+        raise RuleBroken("starts_on", "Choose a first day at most %(years)s years back.", years=MOST_YEARS)
+    if wanted.ends_on is not None and wanted.ends_on < wanted.starts_on:
+        raise RuleBroken("ends_on", "The last day comes before the first one.")
+    if not 0 <= wanted.hours_after_end <= MOST_HOURS:
+        raise RuleBroken("hours_after_end", "Enter 0 to %(most)s hours.", most=MOST_HOURS)
+
+
+def _check_meters(session: Session, task: ExportTask) -> None:
+    """MetersUnnamed unless every meter of the task carries the formatter's identifier, each another one."""
+    session.expire(task, ["formatter", "station_group", "user"])
+    name, found = task.formatter.identifier, meters(session, task)
+    values = [(getattr(source.row, name) or "").strip() for source in found]
+    where = [(source.row.name, None if source.driver_id else source.connector_ids[0]) for source in found]
+    unnamed = [row for row, value in zip(where, values, strict=True) if not value]
+    if unnamed:
+        message = "%(count)s of %(of)s meters have no %(identifier)s. Enter it there, or choose another formatter."
+        raise MetersUnnamed(message, unnamed, count=len(unnamed), of=len(found), identifier=LABELS[name])
+    often = {value for value, times in Counter(values).items() if times > 1}
+    if often:
+        twins = [row for row, value in zip(where, values, strict=True) if value in often]
+        raise MetersUnnamed("Several meters have the same %(identifier)s.", twins, identifier=LABELS[name])
+
+
+def _has_runs(session: Session, task: ExportTask) -> bool:
+    return session.scalar(sa.select(ExportRun.id).where(ExportRun.task_id == task.id).limit(1)) is not None
+
+
+def pause(session: Session, actor: Account, task: ExportTask) -> None:
+    """Send nothing more until it is resumed; a file that only lacks its rename still gets it."""
+    if task.paused_at is None:
+        task.paused_at = clock.now()
+        _record(session, actor, "task.paused", task)
+
+
+def resume(session: Session, actor: Account, task: ExportTask) -> None:
+    """Go on, with everything that fell due meanwhile."""
+    if task.paused_at is not None:
+        task.paused_at = None
+        planning.plan_task(session, task)
+        background.ring_after_commit(session, "exports")
+        _record(session, actor, "task.resumed", task)
+
+
+def run_now(session: Session, actor: Account, task: ExportTask) -> int:
+    """Plan, and wake all runs that wait, failed or are to be tried again later; how many may be worked on now.
+    RuleBroken while the task is paused."""
+    if task.paused_at is not None:
+        raise RuleBroken("", "The task is paused. Resume it first.")
+    planning.plan_task(session, task)
+    _retry(session, ExportRun.task_id == task.id, actor)
+    woken = _wake(session, task, (RunState.DUE, RunState.WAITING, RunState.UPLOADED), actor)
+    background.ring_after_commit(session, "exports")
+    _record(session, actor, "task.run", task)
+    return woken
+
+
+def _wake(session: Session, task: ExportTask, states: tuple[RunState, ...], actor: Account | None = None) -> int:
+    values = {"not_before": clock.now()} | ({"started_by_id": actor.id} if actor else {})
+    wake = sa.update(ExportRun).where(ExportRun.task_id == task.id, ExportRun.state.in_(states)).values(**values)
+    return _changed(session, wake)
+
+
+def retry(session: Session, actor: Account, run: ExportRun) -> None:
+    """Try a failed run again: the rename alone where its temporary file may still stand, else from the upload on.
+    RuleBroken when it has not failed."""
+    if not _retry(session, ExportRun.id == run.id, actor):
+        raise RuleBroken("", "This period has not failed.")
+    background.ring_after_commit(session, "exports")
+    _record(session, actor, "run.retried", run.task, period=run.period_start.isoformat())
+
+
+def _retry(session: Session, which: sa.ColumnElement[bool], actor: Account) -> int:
+    again = sa.case((ExportRun.temporary_name.is_not(None), RunState.UPLOADED.value), else_=RunState.DUE.value)
+    values = {"state": again, "failures": 0, "not_before": clock.now(), "started_by_id": actor.id, "reason": {}}
+    return _changed(session, sa.update(ExportRun).where(which, ExportRun.state == RunState.FAILED).values(**values))
+
+
+def send_again(session: Session, actor: Account, run: ExportRun) -> None:
+    """Send a delivered file once more whose arrival nothing confirmed, the same bytes under the same name. RuleBroken
+    for any other run."""
+    unconfirmed = (ExportRun.id == run.id, ExportRun.state == RunState.DELIVERED, ExportRun.unconfirmed.is_(True))
+    values: dict[str, Any] = {
+        "state": RunState.DUE.value,
+        "temporary_name": None,
+        "uploaded_to": None,
+        "unconfirmed": False,
+    }
+    values |= {"delivered_at": None, "not_before": clock.now(), "started_by_id": actor.id}
+    if not _changed(session, sa.update(ExportRun).where(*unconfirmed).values(**values)):
+        raise RuleBroken("", "This file is confirmed to have arrived.")
+    background.ring_after_commit(session, "exports")
+    _record(session, actor, "run.sent_again", run.task, period=run.period_start.isoformat())
+
+
+def delete(session: Session, actor: Account, task: ExportTask) -> None:
+    """Delete the task with its history and the files kept here; what was delivered stays at the receiver."""
+    _record(session, actor, "task.deleted", task)
+    kept = sa.select(ExportRun.file_id).where(ExportRun.task_id == task.id, ExportRun.file_id.is_not(None))
+    file_ids = list(session.scalars(kept))
+    session.execute(sa.delete(ExportTask).where(ExportTask.id == task.id, ExportTask.owner_id == task.owner_id))
+    for first in range(0, len(file_ids), 500):
+        session.execute(sa.delete(StoredFile).where(StoredFile.id.in_(file_ids[first : first + 500])))
+
+
+def _changed(session: Session, statement: sa.Update) -> int:
+    done = session.execute(statement.execution_options(synchronize_session=False))
+    session.expire_all()
+    return int(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
+
+
+def _record(session: Session, actor: Account, action: str, task: ExportTask, **detail: str) -> None:
+    subject = f"export_task/{task.id}"
+    audit.record(session, action, subject, actor_id=actor.id, owner_id=task.owner_id, name=task.name, **detail)

@@ -1,0 +1,107 @@
+"""Why a run waits or failed, and what to do next, as sentences for the reader."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from flask import url_for
+from flask_babel import gettext, ngettext
+
+from portal.core.display import local_datetime
+from portal.exports.models import ExportTask
+from portal.formats.rows import LABELS
+
+
+class Advice(NamedTuple):
+    """A sentence, and where to go: a link with its label, or two empty texts."""
+
+    text: str
+    url: str = ""
+    label: str = ""
+
+
+def advice(reason: Mapping[str, Any], task: ExportTask, *, mine: bool) -> Advice:
+    """What a reason means. Who does not own the task reads no server's words and gets no links."""
+    code = str(reason.get("code", ""))
+    if not code:
+        return Advice("")
+    if code == "failed":
+        found = _failed(reason, task) if mine else Advice(gettext("A delivery failed. The owner of the task was told."))
+    else:
+        found = _waiting(code, reason, task)
+    return found if mine else Advice(found.text)
+
+
+def _failed(reason: Mapping[str, Any], task: ExportTask) -> Advice:
+    words, at = str(reason.get("message", "")), reason.get("step")
+    if at == "build":
+        return Advice(
+            words, url_for("formatters.edit", formatter_id=task.formatter_id), gettext("Look at the formatter")
+        )
+    if at == "host_key":
+        url = url_for("destinations.host_key", destination_id=task.destination_id)
+        return Advice(words, url, gettext("Compare the host key"))
+    if at == "login":
+        url = url_for("destinations.log_in", destination_id=task.destination_id)
+        return Advice(words, url, gettext("Enter the secret again"))
+    if at == "internal":
+        return Advice(
+            gettext("Something went wrong in the portal itself. It is tried again; the operator has a record.")
+        )
+    url = url_for("destinations.test", destination_id=task.destination_id)
+    return Advice(words, url, gettext("Test the connection"))
+
+
+def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
+    group = task.station_group.name
+    group_url = url_for("station_groups.show", station_group_id=task.station_group_id)
+    sentences = {
+        "paused": lambda: Advice(gettext("Nothing is sent until it is resumed.")),
+        "first_period": lambda: Advice(
+            gettext("The first period is not over yet: it ends on %(when)s.", when=local_datetime(task.next_due_at))
+        ),
+        "unconfirmed": lambda: Advice(gettext("Delivered, but a crash left it unknown whether the file arrived.")),
+        "licence": lambda: Advice(
+            gettext("The licence Auto-export is missing. Everything is sent once it is active."),
+            url_for("licences.show"),
+            gettext("Licences"),
+        ),
+        "permission": lambda: Advice(gettext("You may no longer export %(group)s. Ask its owner.", group=group)),
+        "drivers_hidden": lambda: Advice(gettext("The owner of %(group)s no longer shows its drivers.", group=group)),
+        "host_key": lambda: Advice(
+            gettext("The host key of the destination is not confirmed."),
+            url_for("destinations.host_key", destination_id=task.destination_id),
+            gettext("Look at the host key"),
+        ),
+        "no_connectors": lambda: Advice(
+            gettext("There is no charging point in %(group)s.", group=group),
+            group_url,
+            gettext("Open the station group"),
+        ),
+        "no_driver": lambda: Advice(
+            gettext("The owner of %(group)s knows no driver %(user)s.", group=group, user=reason.get("user", ""))
+        ),
+        "identifier": lambda: Advice(_unnamed(reason), group_url, gettext("Open the station group")),
+        "values": lambda: Advice(_values(reason), url_for("charging.list_sessions"), gettext("Charging")),
+    }
+    return sentences.get(code, lambda: Advice(""))()
+
+
+def _unnamed(reason: Mapping[str, Any]) -> str:
+    names = {"meter": reason.get("meter", ""), "identifier": LABELS.get(str(reason.get("identifier")), "")}
+    return str(ngettext(
+        "%(meter)s has no %(identifier)s.", "%(num)s meters have no %(identifier)s, such as %(meter)s.",
+        int(reason.get("of", 1)), **names,
+    ))  # fmt: skip
+
+
+def _values(reason: Mapping[str, Any]) -> str:
+    try:
+        since = local_datetime(datetime.fromisoformat(str(reason.get("since"))))
+    except ValueError:
+        since = "–"
+    return str(ngettext(
+        "Waiting for values of %(meter)s from %(since)s on.",
+        "Waiting for values of %(num)s meters, such as %(meter)s from %(since)s on.",
+        int(reason.get("lacking", 1)), meter=reason.get("meter", ""), since=since,
+    ))  # fmt: skip

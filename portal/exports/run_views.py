@@ -1,0 +1,114 @@
+"""One task with its history, and what can be done with a single period."""
+
+from collections.abc import Callable, Iterator
+
+from flask import Response, flash, redirect, render_template, request, stream_with_context, url_for
+from flask_babel import gettext
+from flask_login import current_user
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from portal.accounts.login import current_account
+from portal.accounts.models import Account
+from portal.accounts.queries import by_id
+from portal.core import files
+from portal.core.db import db
+from portal.core.errors import NotThere, RuleBroken
+from portal.core.web import guard
+from portal.exports import labels, operations, queries
+from portal.exports.blueprint import bp
+from portal.exports.models import ExportRun, ExportTask
+from portal.exports.reasons import advice
+from portal.exports.status import status
+
+
+@bp.get("/tasks/<int:task_id>")
+@guard("export:view", task=queries.task)
+def show_task(task: ExportTask) -> str:
+    return _task(task, "exports/show.html")
+
+
+@bp.get("/tasks/<int:task_id>/status")
+@guard("export:view", task=queries.task)
+def task_status(task: ExportTask) -> str:
+    """Status and history alone, for a page that looks again while something is running."""
+    return _task(task, "exports/_history.html")
+
+
+def _task(task: ExportTask, template: str) -> str:
+    session, mine = db.session(), task.owner_id == current_user.id
+    state = request.args.get("state", "")
+    page = queries.runs(session, task, state, max(1, request.args.get("page", 1, type=int)))
+    found = status(queries.facts(session, [task])[task.id])
+    return render_template(
+        template,
+        task=task,
+        mine=mine,
+        state=state,
+        page=page,
+        found=found,
+        told=advice(found.reason, task, mine=mine),
+        changes=queries.changes(session, task, page.items),
+        labels=labels,
+    )
+
+
+@bp.get("/runs/<int:run_id>")
+@guard("export:view", run=queries.run)
+def show_run(run: ExportRun) -> str:
+    session, task = db.session(), run.task
+    mine = task.owner_id == current_user.id
+    started_by = by_id(session, run.started_by_id) if run.started_by_id else None
+    return render_template(
+        "exports/run.html",
+        run=run,
+        task=task,
+        mine=mine,
+        started_by=started_by,
+        told=advice(run.reason, task, mine=mine),
+        change=queries.changes(session, task, [run]).get(run.id),
+        labels=labels,
+    )
+
+
+@bp.get("/runs/<int:run_id>/file")
+@guard("export:view", run=queries.run)
+def download(run: ExportRun) -> Response:
+    """The stored file, piece by piece. Its name holds only letters, digits and . _ = + @ -, see formats.file_names."""
+    if run.file_id is None or run.file_name is None:
+        raise NotThere
+    answer = Response(stream_with_context(_pieces(run.file_id)), mimetype="application/octet-stream")
+    answer.headers.set("Content-Disposition", "attachment", filename=run.file_name)
+    answer.content_length = run.size or 0
+    return answer
+
+
+def _pieces(file_id: int) -> Iterator[bytes]:
+    session = db.session()
+    for piece in files.chunks(session, file_id):
+        session.rollback()  # a slow reader keeps no transaction open
+        yield piece
+
+
+@bp.post("/runs/<int:run_id>/retry")
+@guard("task:edit", run=queries.run)
+def retry_run(run: ExportRun) -> WerkzeugResponse:
+    return _again(run, operations.retry)
+
+
+@bp.post("/runs/<int:run_id>/send-again")
+@guard("task:edit", run=queries.run)
+def send_again(run: ExportRun) -> WerkzeugResponse:
+    return _again(run, operations.send_again)
+
+
+def _again(run: ExportRun, act: Callable[[Session, Account, ExportRun], None]) -> WerkzeugResponse:
+    run_id = run.id
+    try:
+        act(db.session(), current_account(), run)
+    except RuleBroken as broken:
+        flash(gettext(broken.message), "danger")
+    else:
+        db.session.commit()
+        flash(gettext("It is sent again in a moment."), "success")
+    return redirect(url_for("exports.show_run", run_id=run_id))

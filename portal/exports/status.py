@@ -1,0 +1,61 @@
+"""One word for how a task is doing, and what to do about it: a pure function of what its runs are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from portal.exports.models import RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the status of a task rests on: its runs by state, and of each state the oldest one's reason."""
+
+    paused: bool = False
+    licensed: bool = True
+    more_to_come: bool = True  # a period lies ahead
+    counts: Mapping[RunState, int] = field(default_factory=dict)
+    reasons: Mapping[RunState, dict[str, Any]] = field(default_factory=dict)
+    all_due_failed: bool = False  # every due run has failed at least once
+    unconfirmed: int = 0
+
+    def count(self, *states: RunState) -> int:
+        return sum(self.counts.get(state, 0) for state in states)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`kind` is a state of the component `states.state`; `reason` says why (see `reasons`); `done` of `total` periods
+    are delivered; `live`: it may change within seconds, so pages look again."""
+
+    kind: str
+    reason: Mapping[str, Any] = field(default_factory=dict)
+    done: int = 0
+    total: int = 0
+    live: bool = False
+
+
+def status(facts: Facts) -> Status:  # noqa: PLR0911  a list of cases, read from top to bottom
+    """The worst news first: failed, paused, at work, to be tried again, waiting, unconfirmed, OK."""
+    done, total = facts.count(RunState.DELIVERED), facts.count(*RunState)
+    if facts.count(RunState.FAILED):
+        return Status("error", facts.reasons.get(RunState.FAILED, {}), done, total)
+    if facts.paused:
+        return Status("paused", {"code": "paused"}, done, total)
+    fresh = 0 if facts.all_due_failed else facts.count(RunState.DUE)
+    if facts.count(RunState.WORKING) or fresh:
+        return Status("running", {}, done, total, live=True)
+    retried = RunState.UPLOADED if facts.count(RunState.UPLOADED) else RunState.DUE
+    if facts.count(retried):
+        if not facts.reasons.get(retried):
+            return Status("running", {}, done, total, live=True)
+        return Status("retry", facts.reasons[retried], done, total, live=True)
+    if facts.count(RunState.WAITING):
+        return Status("waiting", facts.reasons.get(RunState.WAITING, {}), done, total)
+    if not facts.licensed:
+        return Status("waiting", {"code": "licence"}, done, total)
+    if facts.unconfirmed:
+        return Status("unconfirmed", {"code": "unconfirmed", "count": facts.unconfirmed}, done, total)
+    if done or not facts.more_to_come:
+        return Status("ok", {}, done, total)
+    return Status("waiting", {"code": "first_period"}, done, total)

@@ -52,8 +52,17 @@ class Histories(RuleBasedStateMachine):
 
     sessions: sessionmaker[Session]
 
-    @initialize(licensed=st.sets(person, min_size=2), first=st.lists(st.tuples(group, person, role), max_size=6))
-    def begin(self, licensed: set[int], first: list[tuple[int, int, Permission]]) -> None:
+    @initialize(
+        licensed=st.sets(person, min_size=3),
+        joined=st.lists(st.tuples(group, person), min_size=2, max_size=6),
+        first=st.lists(st.tuples(group, person, role, st.booleans()), min_size=2, max_size=8),
+    )
+    def begin(
+        self,
+        licensed: set[int],
+        joined: list[tuple[int, int]],
+        first: list[tuple[int, int, Permission, bool]],
+    ) -> None:
         self.session = self.sessions()
         self.people = [world.account(self.session, email) for email in PEOPLE]
         self.owners = [0, 0, 1]
@@ -63,8 +72,10 @@ class Histories(RuleBasedStateMachine):
         self.members: list[set[int]] = [set(), set(), set()]
         self.verified = set(range(len(PEOPLE)))
         self.grants: dict[int, Given] = {}
-        for number, whom, permission in first:
-            self.give(self.owners[number], number, whom, permission, None, to_users=False)
+        for users, who in joined:
+            self.join(users, who)
+        for number, whom, permission, to_users in first:
+            self.give(self.owners[number], number, whom, permission, None, to_users)
 
     @rule(giver=person, number=group, whom=person, permission=role, end=days, to_users=st.booleans())
     def give(self, giver: int, number: int, whom: int, permission: Permission, end: int | None, to_users: bool) -> None:
@@ -210,7 +221,7 @@ def run(machine: type[Histories], examples: int) -> None:
 
 
 def test_random_histories_agree_with_the_model(histories: type[Histories]) -> None:
-    run(histories, 100)
+    run(histories, 50)
 
 
 @pytest.mark.deep

@@ -125,7 +125,7 @@ def rows(world: World) -> Iterator[tuple[type, dict[str, Any]]]:
         yield UserGroupMember, {"user_group_id": world.owner, "email": world.address}
     yield UserGroupMember, {"user_group_id": world.grantee, "email": f"a{world.number}@x.example.example"}
     if world.by_address:
-        address = f"a{world.number}_@x.example" if world.by_address == "near miss" else world.address
+        address = near_miss(world.number) if world.by_address == "near miss" else world.address
         yield grant(world, world.by_address, email=address)
     if world.by_user_group:
         yield grant(world, world.by_user_group, user_group_id=world.owner)
@@ -133,6 +133,12 @@ def rows(world: World) -> Iterator[tuple[type, dict[str, Any]]]:
         yield grant(world, "administrate", user_group_id=world.grantee)
     if world.second:
         yield grant(world, "administrate", email=world.address, station_group_id=world.grantee)
+
+
+def near_miss(number: int) -> str:
+    """An address that is not the grantee's: longer, shorter, or equal to what takes _ for any letter."""
+    address = f"a{number}@x.example"
+    return (f"x{address}", f"{address}.example", address[:-1], address.replace("@x", "@_"))[number % 4]
 
 
 def grant(world: World, kind: str, **fields: object) -> tuple[type, dict[str, Any]]:
@@ -156,14 +162,26 @@ def worlds(session: Session) -> Session:
     return session
 
 
-def test_check_list_and_explanation_say_what_the_requirement_says(worlds: Session) -> None:
-    for world in WORLDS:
+def compare(session: Session, some: list[World]) -> None:
+    for world in some:
         expected = world.expected()
         mixed = ACTIONS[world.number % len(ACTIONS)]
         for action in (*TIERS, mixed):
-            explained = authz.why(worlds, world.account, world.owner, action)
+            explained = authz.why(session, world.account, world.owner, action)
             assert bool(explained) == (action in expected[world.owner]), (world, action)
         for action in (TIERS[world.number % len(TIERS)], mixed):
-            listed = sorted(worlds.scalars(authz.visible(world.account, action)).unique())
+            listed = sorted(session.scalars(authz.visible(world.account, action)).unique())
             assert listed == [group for group, actions in expected.items() if action in actions], (world, action)
-        assert authz.may(worlds, world.account, mixed, [world.owner]) == (mixed in expected[world.owner]), world
+        assert authz.may(session, world.account, mixed, [world.owner]) == (mixed in expected[world.owner]), world
+
+
+def test_check_list_and_explanation_say_what_the_requirement_says(worlds: Session) -> None:
+    # The view is one text for both databases; a statement on PostgreSQL costs ten times as much, so it gets a sample
+    # here (7 divides none of the dimensions) and all of them in the long proofs.
+    compare(worlds, WORLDS if worlds.get_bind().dialect.name == "sqlite" else WORLDS[::7])
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_postgresql_agrees_in_every_world(worlds: Session) -> None:
+    compare(worlds, WORLDS)

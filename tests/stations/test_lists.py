@@ -97,6 +97,8 @@ def test_search_finds_a_part_in_any_capitals(session: Session, scene: Scene, tex
         "___",
         '"',
         '" OR "',
+        '" OR Via OR "',
+        'Via"',
         "Via* ",
         "NEAR(",
         "name:Via",

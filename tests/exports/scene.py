@@ -172,4 +172,6 @@ def wake(session: Session) -> None:
 def runs(session: Session) -> list[ExportRun]:
     session.rollback()
     session.expire_all()
-    return session.query(ExportRun).order_by(ExportRun.period_start, ExportRun.task_id).all()
+    found = session.query(ExportRun).order_by(ExportRun.period_start, ExportRun.task_id).all()
+    session.commit()
+    return found

@@ -1,0 +1,271 @@
+"""Setting up a destination: address, secret, host key, test, delete."""
+
+import logging
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core.audit import AuditEntry
+from portal.core.vault import Vault
+from portal.delivery.models import Destination
+from portal.delivery.sending import place
+from portal.exports.models import ExportTask
+from portal.transports import UNREACHABLE
+from portal.transports.ssh_keys import generate_key_pair
+from tests import world
+from tests.exports.scene import START, add_formatter
+from tests.servers.sshd import Sshd
+
+FORM = {"name": "Utility", "host": "sftp.company.example", "port": "22", "username": "piquet", "login": "password"}
+PATHS = ("", "/edit", "/log-in", "/host-key", "/test", "/delete")
+
+
+def _only(session: Session) -> Destination:
+    session.rollback()
+    session.expire_all()
+    row = session.scalars(sa.select(Destination)).one()
+    session.commit()  # no transaction of the test stands in the way of the next request
+    return row
+
+
+def _url(row: Destination, path: str = "") -> str:
+    return f"/exports/destinations/{row.id}{path}"
+
+
+def test_an_empty_list_says_what_to_do_first(browser: FlaskClient) -> None:
+    page = browser.get("/exports/destinations")
+    assert page.status_code == 200
+    assert "/exports/destinations/new" in page.text
+
+
+def test_it_is_created_and_leads_to_the_secret(session: Session, browser: FlaskClient) -> None:
+    answer = browser.post("/exports/destinations/new", data=FORM)
+    row = _only(session)
+    assert answer.location == _url(row, "/log-in")
+    assert (row.host, row.sealed_secret, row.host_key_fingerprint) == ("sftp.company.example", None, None)
+    assert "Utility" in browser.get("/exports/destinations").text
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("host", "169.254.169.254", UNREACHABLE),
+        ("host", "10.0.0.7", UNREACHABLE),
+        ("host", "sftp://company.example", "without sftp://"),
+        ("port", "6379", "Only these ports are allowed"),
+        ("directory", "../other", "may not hold"),
+        ("name", " ", "must be filled in"),
+        ("username", "", "must be filled in"),
+    ],
+)
+def test_bad_input_stands_at_its_field_and_nothing_is_lost(
+    session: Session, browser: FlaskClient, field: str, value: str, words: str
+) -> None:
+    answer = browser.post("/exports/destinations/new", data=FORM | {field: value})
+    assert answer.status_code == 422
+    assert words in answer.text.replace("&#39;", "'")
+    assert f'id="{field}-error"' in answer.text
+    assert 'value="piquet"' in answer.text or field == "username"
+    assert session.scalar(sa.select(sa.func.count(Destination.id))) == 0
+
+
+def test_a_name_is_used_once(browser: FlaskClient, destination: Destination, session: Session) -> None:
+    session.commit()
+    assert browser.post("/exports/destinations/new", data=FORM | {"name": destination.name}).status_code == 422
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_stranger_finds_nothing(
+    session: Session, destination: Destination, logged_in: Callable[[Account], FlaskClient], path: str
+) -> None:
+    stranger = logged_in(world.account(session, "stranger@demo.example"))
+    assert stranger.get(_url(destination, path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/edit", "/log-in", "/key", "/host-key", "/test", "/delete"])
+def test_a_stranger_changes_nothing(
+    session: Session, destination: Destination, logged_in: Callable[[Account], FlaskClient], path: str
+) -> None:
+    stranger = logged_in(world.account(session, "stranger@demo.example"))
+    assert stranger.post(_url(destination, path), data=FORM).status_code == 404
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_page_shows_a_secret(
+    session: Session, destination: Destination, browser: FlaskClient, sshd: Sshd, path: str
+) -> None:
+    session.commit()
+    page = browser.get(_url(destination, path))
+    assert page.status_code == 200
+    assert "PRIVATE KEY" not in page.text
+    assert sshd.private_key.splitlines()[1] not in page.text
+
+
+def test_another_port_drops_the_confirmed_host_key(
+    session: Session, destination: Destination, browser: FlaskClient
+) -> None:
+    session.commit()
+    browser.post(_url(destination, "/edit"), data=FORM | {"host": "127.0.0.1", "port": "2222", "login": "key"})
+    row = _only(session)
+    assert (row.port, row.host_key_fingerprint, row.host_key_type) == (2222, None, None)
+    assert row.sealed_secret is not None
+
+
+def test_another_directory_keeps_it(
+    session: Session, destination: Destination, browser: FlaskClient, sshd: Sshd
+) -> None:
+    session.commit()
+    data = FORM | {"host": "127.0.0.1", "port": str(sshd.port), "login": "key", "directory": "in/box"}
+    browser.post(_url(destination, "/edit"), data=data)
+    row = _only(session)
+    assert row.directory == "in/box"
+    assert row.host_key_fingerprint is not None
+
+
+def test_another_way_to_log_in_drops_the_secret(
+    session: Session, destination: Destination, browser: FlaskClient, sshd: Sshd
+) -> None:
+    session.commit()
+    browser.post(_url(destination, "/edit"), data=FORM | {"host": "127.0.0.1", "port": str(sshd.port)})
+    assert _only(session).sealed_secret is None
+
+
+def test_a_password_is_sealed_in_its_place(
+    session: Session, destination: Destination, browser: FlaskClient, vault: Vault, caplog: pytest.LogCaptureFixture
+) -> None:
+    destination.login = "password"
+    session.commit()
+    caplog.set_level(logging.DEBUG)
+    answer = browser.post(_url(destination, "/log-in"), data={"password": "s3cr et"})
+    row = _only(session)
+    assert row.sealed_secret is not None
+    assert vault.open(place(row), row.sealed_secret) == "s3cr et"
+    assert b"s3cr et" not in row.sealed_secret
+    assert "s3cr et" not in answer.text + caplog.text + str(session.scalars(sa.select(AuditEntry.detail)).all())
+
+
+def test_a_key_is_made_and_its_public_part_shown(
+    session: Session, destination: Destination, browser: FlaskClient, vault: Vault
+) -> None:
+    session.commit()
+    browser.post(_url(destination, "/key"))
+    row = _only(session)
+    assert row.public_key.startswith("ssh-ed25519 ")
+    assert "PRIVATE KEY" in vault.open(place(row), row.sealed_secret or b"")
+    assert row.public_key in browser.get(_url(row, "/log-in")).text
+
+
+def test_an_uploaded_key_is_kept_without_being_sent_back(
+    session: Session, destination: Destination, browser: FlaskClient, vault: Vault
+) -> None:
+    session.commit()
+    pair = generate_key_pair("mine")
+    browser.post(_url(destination, "/log-in"), data={"private_key": pair.private})
+    row = _only(session)
+    assert row.public_key.split()[1] == pair.public.split()[1]
+    damaged = pair.private.replace("\n", "\nAAAA", 1)
+    answer = browser.post(_url(row, "/log-in"), data={"private_key": damaged})
+    assert answer.status_code == 422
+    assert damaged.splitlines()[2] not in answer.text
+
+
+def test_the_shown_host_key_is_confirmed(
+    session: Session, destination: Destination, browser: FlaskClient, sshd: Sshd
+) -> None:
+    destination.host_key_type = destination.host_key_fingerprint = None
+    session.commit()
+    page = browser.get(_url(destination, "/host-key"))
+    shown = next(kind for kind, print_ in sshd.fingerprints.items() if print_ in page.text)
+    answer = browser.post(_url(destination, "/host-key"), data={"type": shown, "fingerprint": sshd.fingerprints[shown]})
+    assert answer.location == _url(destination, "/test")
+    row = _only(session)
+    assert (row.host_key_type, row.host_key_fingerprint) == (shown, sshd.fingerprints[shown])
+    assert row.host_key_confirmed_by_id == row.owner_id
+
+
+@pytest.mark.parametrize("data", [{}, {"type": "ssh-ed25519", "fingerprint": "SHA256:" + "A" * 43}])
+def test_another_key_than_the_shown_one_is_not_confirmed(
+    session: Session, destination: Destination, browser: FlaskClient, data: dict[str, str]
+) -> None:
+    destination.host_key_type = destination.host_key_fingerprint = None
+    session.commit()
+    assert browser.post(_url(destination, "/host-key"), data=data).status_code == 422
+    assert _only(session).host_key_fingerprint is None
+
+
+def test_a_server_that_is_not_allowed_is_told_of_in_one_sentence(
+    session: Session, destination: Destination, browser: FlaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    destination.host = "192.168.7.7"
+    session.commit()
+    page = browser.get(_url(destination, "/host-key"))
+    assert UNREACHABLE in page.text
+    assert "not allowed here" in page.text
+    assert "192.168.7.7, which is not allowed" in caplog.text
+
+
+def test_every_step_of_the_test_is_shown(session: Session, destination: Destination, browser: FlaskClient) -> None:
+    session.commit()
+    page = browser.post(_url(destination, "/test"))
+    assert page.status_code == 200
+    assert "Everything works" in page.text
+    row = _only(session)
+    assert [step["name"] for step in row.test_steps][-1] == "delete"
+    assert all(step["ok"] for step in row.test_steps)
+    assert row.tested_at is not None
+
+
+def test_asked_by_htmx_it_answers_with_the_steps_alone(
+    session: Session, destination: Destination, browser: FlaskClient
+) -> None:
+    session.commit()
+    page = browser.post(_url(destination, "/test"), headers={"HX-Request": "true"})
+    assert "<html" not in page.text
+    assert 'id="test-result"' in page.text
+
+
+def test_a_failed_step_says_what_the_server_said(
+    session: Session, destination: Destination, browser: FlaskClient
+) -> None:
+    destination.directory = "nowhere"
+    session.commit()
+    page = browser.post(_url(destination, "/test"))
+    assert "nowhere" in page.text
+    assert _only(session).test_steps[-1]["ok"] is False
+
+
+def test_an_unused_destination_is_deleted(session: Session, destination: Destination, browser: FlaskClient) -> None:
+    session.commit()
+    assert "gone for good" in browser.get(_url(destination, "/delete")).text
+    assert browser.post(_url(destination, "/delete")).location == "/exports/destinations"
+    assert session.scalar(sa.select(sa.func.count(Destination.id))) == 0
+
+
+def test_a_used_one_is_kept_and_says_by_what(
+    session: Session, destination: Destination, browser: FlaskClient, owner: Account
+) -> None:
+    group = world.station_group(session, owner)
+    task = ExportTask(
+        owner_id=owner.id,
+        name="Monthly",
+        scope="charging_points",
+        user_id=owner.id,
+        station_group_id=group.id,
+        formatter_id=add_formatter(session, owner).id,
+        destination_id=destination.id,
+        interval="daily",
+        starts_on=START,
+    )
+    session.add(task)
+    session.commit()
+    assert "Monthly" in browser.get(_url(destination, "/delete")).text
+    browser.post(_url(destination, "/delete"))
+    assert _only(session).id == destination.id
+
+
+def test_the_anonymous_are_sent_to_log_in(client: FlaskClient) -> None:
+    assert client.get("/exports/destinations").status_code == 302

@@ -11,7 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 from sqlalchemy import event
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +66,16 @@ def ring_after_commit(session: Session, queue_name: str) -> None:
 
 @event.listens_for(Session, "after_commit")
 def _ring_all(session: Session) -> None:
+    if session.in_nested_transaction():  # a savepoint: nobody else can see it yet
+        return
     for queue_name in session.info.pop("rings", ()):
         ring(queue_name)
 
 
-@event.listens_for(Session, "after_rollback")
-def _forget(session: Session) -> None:
-    session.info.pop("rings", None)
+@event.listens_for(Session, "after_soft_rollback")
+def _forget(session: Session, ended: SessionTransaction) -> None:
+    if not ended.nested:
+        session.info.pop("rings", None)
 
 
 def reachable() -> bool:

@@ -109,3 +109,9 @@ def logged_in(app: Flask, session: Session) -> Callable[[Account], FlaskClient]:
         return browser
 
     return log_in
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long texts and bytes by their argument's name: a key or a packed file differs from run to run, and the processes
+    that share a test run must agree on every test's name."""
+    return argname if isinstance(val, str | bytes) and len(val) > 30 else None

@@ -41,6 +41,7 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 LARGEST_ID = 2**31 - 1  # of an integer column; the databases answer a larger one with an error
+LARGEST_ID = 2**31 - 1  # of an INTEGER column: more would be the database driver's error, not "not there"
 READING = {"GET", "HEAD", "OPTIONS"}
 
 View = TypeVar("View", bound=Callable[..., Any])

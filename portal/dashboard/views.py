@@ -1,16 +1,68 @@
 """The first page after log-in."""
 
-from flask import Blueprint, render_template
+from typing import Any
 
+from flask import Blueprint, render_template
+from flask_babel import format_date
+
+from portal.accounts.login import current_account
+from portal.accounts.models import Account
+from portal.charging import queries as charging
+from portal.charging.finishing import instants
+from portal.core import clock, web
+from portal.core.db import db
+from portal.core.display import kwh
 from portal.core.web import guard
+from portal.dashboard import queries
+from portal.exports import queries as exports
+from portal.exports.models import ExportTask
+from portal.exports.status import Status, status
+from portal.sharing import queries as sharing
+from portal.stations.states import DisplayState
 
 bp = Blueprint("dashboard", __name__)
+blueprints = (bp,)
+QUIET = ("ok", "running", "paused")  # a task that nobody has to look after
 
 
 @bp.get("/")
 @guard("dashboard:view")
 def show() -> str:
-    return render_template("dashboard/show.html")
+    account = current_account()
+    steps = queries.steps(db.session(), account.id)
+    inert = sharing.inert_for(db.session(), account)
+    if steps.is_new:
+        return render_template("dashboard/new.html", steps=steps, inert=inert)
+    return render_template("dashboard/show.html", steps=steps, inert=inert, **_figures(account))
 
 
-blueprints = (bp,)
+def _figures(account: Account) -> dict[str, Any]:
+    session, zone = db.session(), web.zone()
+    last_day = queries.last_day_with_energy(session, account.id, clock.now().astimezone(zone).date(), zone)
+    energy = queries.energy(session, account.id, last_day, zone)
+    first_day = min(energy.days)
+    starts_at, ends_at = instants(first_day, last_day, zone)
+    month = charging.SessionFilter(starts_at=starts_at, ends_at=ends_at)
+    tasks = _tasks(account)
+    states = queries.connector_states(session, account.id, clock.now())
+    return {
+        "energy": energy,
+        "first_day": first_day,
+        "last_day": last_day,
+        "bars": [(format_date(day, "d. MMM"), wh / 1000, kwh(wh)) for day, wh in energy.days.items()],
+        "by_group": queries.energy_by_group(session, account.id, first_day, last_day, zone),
+        "states": [(state, states[state]) for state in DisplayState if states[state]],
+        "sessions": charging.sessions(session, account.id, month, 1),
+        "flagged": queries.open_flagged_rows(session, account.id),
+        "tasks": tasks,
+        "attention": sum(found.kind not in QUIET for _, found in tasks),
+    }
+
+
+def _tasks(account: Account) -> list[tuple[ExportTask, Status]]:
+    """The export tasks that the account sees, those that need attention first."""
+    session = db.session()
+    page = exports.tasks(session, account.id)
+    facts = exports.facts(session, page.items)
+    found = [(task, status(facts[task.id])) for task in page.items]
+    return sorted(found, key=lambda pair: pair[1].kind in QUIET)

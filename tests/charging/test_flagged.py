@@ -8,12 +8,14 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
+from portal.charging import corrections
 from portal.charging.models import ChargingSession, FlaggedRow, QuarterHour, SessionImport
 from portal.core.audit import AuditEntry
+from portal.core.errors import RuleBroken
 from portal.licences.models import Kind
 from portal.stations.models import Station
 from tests import world
-from tests.charging.files import HEAD, imported, stations
+from tests.charging.files import HEAD, OSLO, imported, stations
 
 LogIn = Callable[[Account], FlaskClient]
 NO_END = b"1;A;01.03.2024 10:00;;5,5;Ann\n"
@@ -165,3 +167,16 @@ def test_a_manager_corrects_to_the_stations_of_his_group_only(session: Session, 
 def test_the_import_keeps_its_figures(session: Session, owner: Account) -> None:
     row = imported(session, owner, HEAD + GOOD + NO_END + UNKNOWN)
     assert session.get_one(SessionImport, row.id).rows_flagged == 2
+
+
+def test_the_rule_refuses_a_foreign_station_also_without_the_form(session: Session) -> None:
+    owner = world.account(session, "owner@demo.example", Kind.AUTHORISATION)
+    manage = world.account(session, "manage@demo.example", Kind.AUTHORISATION)
+    group = world.station_group(session, owner)
+    world.station(session, owner, "A", group)
+    other = world.station(session, owner, "B")
+    world.grant(session, group, "manage", manage.email)
+    of = imported(session, manage, HEAD + GOOD + NO_END, owner=owner)
+    said = corrections.Corrected("2024-03-01 10:00", "2024-03-01 11:00", 5500, other.id, 1)
+    with pytest.raises(RuleBroken, match="Choose a station"):
+        corrections.correct(session, manage, row_of(session, "1"), of, said, OSLO)

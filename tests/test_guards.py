@@ -123,7 +123,7 @@ def examples(session: Session, owner: Account) -> Ids:
         )
     )
     run = {"period_start": day, "period_end": date(2026, 12, 1), "starts_at": now, "ends_at": now}
-    run_id = added(ExportRun(task_id=task_id, file_id=file.id, file_name="a.csv", **run))
+    run_id = added(ExportRun(task_id=task_id, file_id=file.id, file_name="a.csv", size=4, sha256=file.sha256, **run))
     letter = mail.post(session, "somebody@x.example", "Subject", "Text")
     session.flush()
     return {

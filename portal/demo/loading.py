@@ -47,8 +47,8 @@ def load(settings: Settings, tell: Callable[[str], None]) -> Shift:
     """Everything of the demo, unless it is there already: people and stations first, then the import, then the
     exports, each committed by itself, so that an interrupted load goes on. Returns how the data were moved.
 
-    `tell` hears what takes its time. Only one process may load, and no worker run meanwhile. SettingsError for a
-    database that holds something else than this version's demo.
+    `tell` hears what takes its time. Only one process may load, no worker may run meanwhile, and the drop box must be
+    starting. SettingsError for a database that holds something else than this version's demo.
     """
     sessions = session_factory(settings.database_url)
     try:
@@ -66,6 +66,7 @@ def load(settings: Settings, tell: Callable[[str], None]) -> Shift:
                 exporting.follow_drop_box(session, settings)
             else:
                 tell("Setting up the auto-exports ...")
+                surroundings.wait_for_drop_box(settings.data_dir)
                 _drivers(session)
                 exporting.load(session, settings, shift)
             session.commit()
@@ -84,12 +85,13 @@ def _refuse_what_is_no_demo(session: Session, settings: Settings) -> None:
 def _finish_imports(sessions: sessionmaker[Session], tell: Callable[[str], None]) -> None:
     with sessions() as session:
         unfinished = session.query(SessionImport).filter(SessionImport.state != ImportState.DONE).all()
-        for row in unfinished:
-            row.lease_until = None  # of a load that was killed: nobody else is at work
+        for row in unfinished:  # of a load that was killed: nobody else is at work
+            row.lease_until, row.failures = row.created_at, 0
         session.commit()
     for row in unfinished:
         tell(f"Importing {ROWS:,} charging sessions ...")
-        jobs.run_one(sessions, row.id)
+        if not jobs.run_one(sessions, row.id):
+            raise SettingsError("The demo's sessions could not be imported; remove its DATA_DIR and start again.")
 
 
 def present_shift(session: Session) -> Shift:

@@ -87,10 +87,10 @@ def _run(settings: Settings, environ: Mapping[str, str], *, demo: bool) -> int:
         preconditions.queue_answers(settings)
         schema.upgrade(settings.migration_database_url)
         welcome = _begin_demo(settings, environ, servers) if demo else _begin_empty(settings)
-        for name, command in _programs(settings).items():
-            programs.append(start(name, command, environ))
+        programs.append(start("web", _web(settings), environ))
         _wait_until_ready(settings, [*servers, *programs])
         _say(welcome)
+        programs.extend(start(name, command, environ) for name, command in _background().items())
         return _keep_running(servers, programs)
     except Ended:
         _say("Piquet is stopping ...")
@@ -110,7 +110,6 @@ def _begin_demo(settings: Settings, environ: Mapping[str, str], servers: list[Ch
     from portal.demo import loading, surroundings
 
     servers.append(start("drop box", surroundings.drop_box_command(settings.data_dir), environ))
-    surroundings.wait_for_drop_box(settings.data_dir)
     shift = loading.load(settings, _say)
     return surroundings.welcome(settings, shift)
 
@@ -131,12 +130,15 @@ def _begin_empty(settings: Settings) -> str:
     return "\n" + "\n\n".join(lines) + "\n"
 
 
-def _programs(settings: Settings) -> dict[str, list[str]]:
-    python = sys.executable
+def _web(settings: Settings) -> list[str]:
     bind = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
-    web = [python, "-m", "gunicorn", "wsgi:app", "--config", "python:portal.workers.web", "--bind", bind]
-    workers = {f"{queue} worker": [python, "-m", "portal.workers.worker", queue] for queue in QUEUES}
-    return {"web": web, **workers, "scheduler": [python, "-m", "portal.workers.scheduler"]}
+    return [sys.executable, "-m", "gunicorn", "wsgi:app", "--config", "python:portal.workers.web", "--bind", bind]
+
+
+def _background() -> dict[str, list[str]]:
+    """What runs beside web; started after it, so that people wait for as little as possible."""
+    workers = {f"{queue} worker": [sys.executable, "-m", "portal.workers.worker", queue] for queue in QUEUES}
+    return {**workers, "scheduler": [sys.executable, "-m", "portal.workers.scheduler"]}
 
 
 def _wait_until_ready(settings: Settings, children: list[Child]) -> None:

@@ -84,6 +84,7 @@ def test_a_port_in_use_is_refused(portal: Supervised, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_what_was_killed_is_started_again_and_work_goes_on(portal: Supervised, part: str) -> None:
+    wait_for(lambda: portal.pids(*PARTS[part]))
     before = portal.pids(*PARTS[part])
     kill(min(before), signal.SIGKILL)
     wait_for(lambda: portal.pids(*PARTS[part]) and not portal.pids(*PARTS[part]) & before)

@@ -28,17 +28,17 @@ def run(task: str, owner: str | None) -> None:
     with writing():
         session = db.session()
         found = _task(session, task, owner)
-        delivered = set(session.scalars(_ids(found).where(ExportRun.state == RunState.DELIVERED)))
+        task_id = found.id
+        delivered = set(session.scalars(_ids(task_id).where(ExportRun.state == RunState.DELIVERED)))
         try:
             operations.run_now(session, found.owner, found)
         except RuleBroken as broken:
             raise click.ClickException(str(broken)) from None
-        session.commit()
+        session.commit()  # and nothing is read from here on: no transaction while servers are talked to
     settings: Settings = current_app.extensions["settings"]
-    jobs.run_due(session_factory(settings.database_url), settings, current_app.extensions["vault"], task_id=found.id)
-    session.expire_all()
-    worked = _ids(found).where(ExportRun.id.not_in(delivered)) if delivered else _ids(found)
-    failed = [_tell(session.get_one(ExportRun, run_id)) for run_id in session.scalars(worked)]
+    jobs.run_due(session_factory(settings.database_url), settings, current_app.extensions["vault"], task_id=task_id)
+    worked = [run_id for run_id in session.scalars(_ids(task_id)) if run_id not in delivered]
+    failed = [_tell(session.get_one(ExportRun, run_id)) for run_id in worked]
     if not failed:
         click.echo("Nothing was to be done.")
     if any(failed):
@@ -60,8 +60,8 @@ def _task(session: Session, text: str, owner: str | None) -> ExportTask:
     return found
 
 
-def _ids(task: ExportTask) -> sa.Select[int]:
-    return sa.select(ExportRun.id).where(ExportRun.task_id == task.id).order_by(ExportRun.period_start)
+def _ids(task_id: int) -> sa.Select[int]:
+    return sa.select(ExportRun.id).where(ExportRun.task_id == task_id).order_by(ExportRun.period_start)
 
 
 def _tell(run: ExportRun) -> bool:

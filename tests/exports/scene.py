@@ -155,12 +155,9 @@ def plan(session: Session) -> None:
 
 
 def work(session: Session, settings: Settings, vault: Vault, sessions: object) -> int:
-    """Everything that is due, by a worker of this process; what the test session knows is read anew afterwards."""
+    """Everything that is due, by a worker of this process; `runs` tells what became of it."""
     session.commit()
-    taken = jobs.run_due(sessions, settings, vault)  # type: ignore[arg-type]  # a sessionmaker
-    session.rollback()
-    session.expire_all()
-    return taken
+    return jobs.run_due(sessions, settings, vault)  # type: ignore[arg-type]  # a sessionmaker
 
 
 def wake(session: Session) -> None:
@@ -170,8 +167,7 @@ def wake(session: Session) -> None:
 
 
 def runs(session: Session) -> list[ExportRun]:
-    session.rollback()
-    session.expire_all()
-    found = session.query(ExportRun).order_by(ExportRun.period_start, ExportRun.task_id).all()
+    session.commit()
+    found = session.query(ExportRun).populate_existing().order_by(ExportRun.period_start, ExportRun.task_id).all()
     session.commit()
     return found

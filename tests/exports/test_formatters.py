@@ -1,0 +1,154 @@
+"""Formatters on screen: create, change, preview, copy, delete."""
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.exports.models import Formatter
+from tests import world
+from tests.exports.scene import Scene
+
+LogIn = Callable[[Account], FlaskClient]
+ESL = {
+    "name": "IS-E",
+    "format": "esl_xml",
+    "identifier": "metering_code",
+    "obis": "1-1:1.9.0",
+    "system_from": "Piquet",
+    "system_to": "IS-E",
+}
+CSV = {
+    "name": "Table",
+    "format": "csv",
+    "identifier": "factory_no",
+    "obis": "1-1:1.29.0",
+    "per": "quarter",
+    "columns": "identifier; period_end, energy_kwh, status",
+    "separator": "tab",
+    "decimal_mark": ",",
+    "decimals": "3",
+    "encoding": "iso-8859-1",
+    "stamps": "local",
+    "header": "y",
+    "file_name": "{period_start}_{run}.csv",
+}
+
+
+@pytest.fixture
+def browser(session: Session, logged_in: LogIn) -> FlaskClient:
+    return logged_in(world.account(session, "owner2@demo.example"))
+
+
+def _only(session: Session, name: str) -> Formatter:
+    row = session.scalars(sa.select(Formatter).where(Formatter.name == name)).one()
+    session.commit()
+    return row
+
+
+def test_an_is_e_formatter_is_created(session: Session, browser: FlaskClient) -> None:
+    assert browser.post("/exports/formatters/new", data=ESL).location == "/exports/formatters"
+    row = _only(session, "IS-E")
+    assert (row.format, row.identifier, row.obis) == ("esl_xml", "metering_code", "1-1:1.9.0")
+    assert row.settings == {"system_from": "Piquet", "system_to": "IS-E"}
+    assert "Metering Code" in browser.get("/exports/formatters").text
+
+
+def test_a_csv_formatter_keeps_its_settings_and_shows_them_again(session: Session, browser: FlaskClient) -> None:
+    browser.post("/exports/formatters/new", data=CSV)
+    row = _only(session, "Table")
+    assert row.settings["columns"] == ["identifier", "period_end", "energy_kwh", "status"]
+    assert row.settings["separator"] == "\t"
+    page = browser.get(f"/exports/formatters/{row.id}").text
+    assert 'value="identifier, period_end, energy_kwh, status"' in page
+    assert '<option selected value="tab">' in page
+    assert 'value="{period_start}_{run}.csv"' in page
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "value", "words"),
+    [
+        (ESL, "name", "", "must be filled in"),
+        (ESL, "obis", "1.9", "An OBIS code looks like"),
+        (ESL, "file_name", "{secret}.xml", "is not known"),
+        (ESL, "file_name", "../x.xml", "begins with a letter"),
+        (ESL, "system_to", " ", "Enter a value"),
+        (CSV, "columns", "identifier, register", "Unknown"),
+        (CSV, "decimals", "1", "between 3 and 6"),
+        (CSV, "decimal_mark", ".;", "Not a valid choice"),
+    ],
+)
+def test_bad_settings_stand_at_their_field(
+    session: Session, browser: FlaskClient, form: dict[str, str], field: str, value: str, words: str
+) -> None:
+    answer = browser.post("/exports/formatters/new", data=form | {field: value})
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert f'id="{field}-error"' in answer.text
+    assert session.scalar(sa.select(sa.func.count(Formatter.id))) == 0
+
+
+def test_decimal_mark_and_separator_must_differ(browser: FlaskClient) -> None:
+    answer = browser.post("/exports/formatters/new", data=CSV | {"separator": ",", "decimal_mark": ","})
+    assert answer.status_code == 422
+    assert "must differ" in answer.text
+
+
+def test_a_name_is_used_once(browser: FlaskClient) -> None:
+    browser.post("/exports/formatters/new", data=ESL)
+    assert "of this name already" in browser.post("/exports/formatters/new", data=ESL).text
+
+
+def test_the_preview_shows_own_meters(session: Session, scene: Scene, logged_in: LogIn) -> None:
+    session.commit()
+    page = logged_in(scene.owner).post("/exports/formatters/preview", data=ESL).text
+    assert "meteringCode=&#34;CH-owner-1&#34;" in page
+    assert "1-1:1.9.0" in page
+    assert "<html" not in page
+
+
+def test_without_meters_the_preview_shows_samples(browser: FlaskClient) -> None:
+    page = browser.post("/exports/formatters/preview", data=CSV | {"name": ""}).text
+    assert "47110001" in page
+    assert "0,000" in page
+
+
+def test_the_preview_says_what_is_wrong(browser: FlaskClient) -> None:
+    assert "Unknown: nonsense" in browser.post("/exports/formatters/preview", data=CSV | {"columns": "nonsense"}).text
+    assert browser.post("/exports/formatters/preview", data={}).status_code == 200
+
+
+def test_it_is_changed(session: Session, browser: FlaskClient) -> None:
+    browser.post("/exports/formatters/new", data=ESL)
+    row = _only(session, "IS-E")
+    browser.post(f"/exports/formatters/{row.id}", data=ESL | {"name": "Other", "identifier": "internal_no"})
+    session.expire_all()
+    assert _only(session, "Other").identifier == "internal_no"
+
+
+def test_a_copy_gets_a_free_name(session: Session, browser: FlaskClient) -> None:
+    browser.post("/exports/formatters/new", data=CSV)
+    row = _only(session, "Table")
+    browser.post(f"/exports/formatters/{row.id}/copy")
+    browser.post(f"/exports/formatters/{row.id}/copy")
+    assert _only(session, "Table 3").settings == row.settings
+
+
+def test_an_unused_one_is_deleted_a_used_one_kept(session: Session, scene: Scene, logged_in: LogIn) -> None:
+    session.commit()
+    browser = logged_in(scene.owner)
+    browser.post("/exports/formatters/new", data=ESL)
+    free = _only(session, "IS-E")
+    browser.post(f"/exports/formatters/{free.id}/delete")
+    assert "Monthly to IS-E" in browser.get(f"/exports/formatters/{scene.formatter.id}/delete").text
+    browser.post(f"/exports/formatters/{scene.formatter.id}/delete")
+    assert session.scalars(sa.select(Formatter.id)).all() == [scene.formatter.id]
+
+
+@pytest.mark.parametrize("path", ["", "/delete"])
+def test_a_stranger_finds_nothing(session: Session, scene: Scene, browser: FlaskClient, path: str) -> None:
+    assert browser.get(f"/exports/formatters/{scene.formatter.id}{path}").status_code == 404
+    assert browser.post(f"/exports/formatters/{scene.formatter.id}{path or '/copy'}").status_code == 404

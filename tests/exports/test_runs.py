@@ -1,0 +1,188 @@
+"""One task's history, one period, its file, and starting it again."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core.config import Settings
+from portal.core.vault import Vault
+from portal.exports.models import ExportRun
+from portal.licences.models import Kind
+from tests import world
+from tests.exports import scene as scenes
+from tests.exports.conftest import Sessions
+from tests.exports.scene import Scene, plan, runs
+
+LogIn = Callable[[Account], FlaskClient]
+
+
+@pytest.fixture
+def delivered(session: Session, scene: Scene, settings: Settings, vault: Vault, sessions: Sessions) -> list[ExportRun]:
+    """Both periods, delivered."""
+    plan(session)
+    scenes.work(session, settings, vault, sessions)
+    return runs(session)
+
+
+@pytest.fixture
+def browser(logged_in: LogIn, scene: Scene) -> FlaskClient:
+    return logged_in(scene.owner)
+
+
+def _url(run: ExportRun, path: str = "") -> str:
+    return f"/exports/runs/{run.id}{path}"
+
+
+def test_the_history_shows_period_file_and_figures(
+    scene: Scene, delivered: list[ExportRun], browser: FlaskClient
+) -> None:
+    page = browser.get(f"/exports/tasks/{scene.task.id}").text
+    for run in delivered:
+        assert run.file_name is not None
+        assert run.sha256 is not None
+        assert run.file_name in page
+        assert run.sha256[:12] in page
+    assert "4.00 kWh" in page
+    assert "Delivered" in page
+
+
+def test_the_history_can_be_filtered(
+    session: Session, scene: Scene, delivered: list[ExportRun], browser: FlaskClient
+) -> None:
+    delivered[0].state = "failed"
+    session.commit()
+    page = browser.get(f"/exports/tasks/{scene.task.id}?state=failed").text
+    assert delivered[0].file_name in page
+    assert delivered[1].file_name not in page
+    assert browser.get(f"/exports/tasks/{scene.task.id}?state=nonsense").status_code == 200
+
+
+def test_a_period_shows_its_attempts(delivered: list[ExportRun], browser: FlaskClient) -> None:
+    page = browser.get(_url(delivered[0])).text
+    for text in ("File built", "Upload begun", "Uploaded", "Delivered", delivered[0].sha256):
+        assert text in page
+    assert "the schedule" in page
+
+
+def test_values_that_came_late_are_shown_as_pending(
+    session: Session, scene: Scene, delivered: list[ExportRun], browser: FlaskClient
+) -> None:
+    scenes.charge(session, scene.connectors[0], delivered[0].starts_at + timedelta(hours=20), 250)
+    session.commit()
+    page = browser.get(_url(delivered[0])).text
+    assert "Values have changed since" in page
+    assert "0.25 kWh is pending" in page
+    assert "changed since" not in browser.get(_url(delivered[1])).text
+    changed = browser.get(f"/exports/tasks/{scene.task.id}?state=changed").text
+    assert delivered[0].file_name in changed
+    assert delivered[1].file_name not in changed
+
+
+def test_values_of_another_driver_change_nothing(
+    session: Session, scene: Scene, settings: Settings, vault: Vault, sessions: Sessions, browser: FlaskClient
+) -> None:
+    driver = world.account(session, "driver@demo.example")
+    known = scenes.add_driver(session, scene.owner, driver.email)
+    scene.task.scope, scene.task.user_id = "driver", driver.id
+    plan(session)
+    scenes.work(session, settings, vault, sessions)
+    run = runs(session)[0]
+    scenes.charge(session, scene.connectors[0], run.starts_at, 250)
+    session.commit()
+    assert "changed since" not in browser.get(_url(run)).text
+    scenes.charge(session, scene.connectors[0], run.starts_at, 40, driver=known)
+    session.commit()
+    assert "0.04 kWh is pending" in browser.get(_url(run)).text
+
+
+def test_the_file_is_downloaded_as_it_was_delivered(
+    scene: Scene, delivered: list[ExportRun], browser: FlaskClient
+) -> None:
+    answer = browser.get(_url(delivered[0], "/file"))
+    assert hashlib.sha256(answer.data).hexdigest() == delivered[0].sha256
+    assert answer.data == scene.files()[delivered[0].file_name or ""]
+    assert answer.headers["Content-Disposition"] == f"attachment; filename={delivered[0].file_name}"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_who_may_see_the_group_may_download(
+    session: Session, scene: Scene, delivered: list[ExportRun], logged_in: LogIn
+) -> None:
+    world.licence(session, scene.owner, Kind.AUTHORISATION)
+    guest = world.account(session, "guest@demo.example", Kind.AUTHORISATION)
+    world.grant(session, scene.group, "display", guest.email)
+    assert logged_in(guest).get(_url(delivered[0], "/file")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["", "/file"])
+def test_a_stranger_finds_nothing(session: Session, delivered: list[ExportRun], logged_in: LogIn, path: str) -> None:
+    stranger = logged_in(world.account(session, "stranger@demo.example"))
+    assert stranger.get(_url(delivered[0], path)).status_code == 404
+    assert stranger.get("/exports/runs/999999").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/retry", "/send-again"])
+def test_who_may_only_look_starts_nothing(
+    session: Session, scene: Scene, delivered: list[ExportRun], logged_in: LogIn, path: str
+) -> None:
+    world.licence(session, scene.owner, Kind.AUTHORISATION)
+    guest = world.account(session, "guest@demo.example", Kind.AUTHORISATION)
+    world.grant(session, scene.group, "display", guest.email)
+    assert logged_in(guest).post(_url(delivered[0], path)).status_code == 403
+
+
+def test_a_run_without_a_file_has_none_to_download(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    plan(session)
+    assert browser.get(_url(runs(session)[0], "/file")).status_code == 404
+
+
+@pytest.mark.parametrize(("temporary", "state"), [(".left.part", "uploaded"), (None, "due")])
+def test_a_failed_period_is_tried_again(
+    session: Session, delivered: list[ExportRun], browser: FlaskClient, temporary: str | None, state: str
+) -> None:
+    session.execute(
+        sa.update(ExportRun)
+        .where(ExportRun.id == delivered[0].id)
+        .values(state="failed", failures=3, temporary_name=temporary, reason={"code": "failed", "step": "rename"})
+    )
+    session.commit()
+    assert "Try again" in browser.get(_url(delivered[0])).text
+    browser.post(_url(delivered[0], "/retry"))
+    run = runs(session)[0]
+    assert (run.state, run.failures, run.started_by_id is None) == (state, 0, False)
+
+
+def test_a_delivered_period_is_not_tried_again(
+    session: Session, delivered: list[ExportRun], browser: FlaskClient
+) -> None:
+    page = browser.post(_url(delivered[0], "/retry"), follow_redirects=True).text
+    assert "This period has not failed" in page
+    page = browser.post(_url(delivered[0], "/send-again"), follow_redirects=True).text
+    assert "confirmed to have arrived" in page
+    assert runs(session)[0].state == "delivered"
+
+
+def test_an_unconfirmed_file_is_sent_again_with_the_same_bytes(
+    session: Session,
+    scene: Scene,
+    delivered: list[ExportRun],
+    browser: FlaskClient,
+    settings: Settings,
+    vault: Vault,
+    sessions: Sessions,
+) -> None:
+    delivered[0].unconfirmed = True
+    before = scene.files()
+    (scene.folder / (delivered[0].file_name or "")).unlink()
+    session.commit()
+    assert "Delivered, unconfirmed" in browser.get(_url(delivered[0])).text
+    browser.post(_url(delivered[0], "/send-again"))
+    scenes.work(session, settings, vault, sessions)
+    assert scene.files() == before
+    assert {(run.state, run.unconfirmed) for run in runs(session)} == {("delivered", False)}

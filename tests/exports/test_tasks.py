@@ -1,0 +1,380 @@
+"""Tasks on screen: list, set up, change, pause, run, delete."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+import sqlalchemy as sa
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.charging.models import Coverage
+from portal.core import clock
+from portal.core.config import Settings
+from portal.core.files import StoredFile
+from portal.core.vault import Vault
+from portal.exports.models import ExportRun, ExportTask
+from portal.licences.models import Kind, Licence
+from portal.stations.models import Grant
+from tests import world
+from tests.exports import scene as scenes
+from tests.exports.conftest import Sessions
+from tests.exports.scene import START, Scene, plan, runs
+
+LogIn = Callable[[Account], FlaskClient]
+
+
+@pytest.fixture
+def browser(logged_in: LogIn, scene: Scene) -> FlaskClient:
+    return logged_in(scene.owner)
+
+
+@pytest.fixture
+def guest(session: Session, scene: Scene) -> Account:
+    """Holds all licences; what the owner's group is to it, a test says."""
+    world.licence(session, scene.owner, Kind.AUTHORISATION)
+    return world.account(session, "guest@demo.example", Kind.AUTHORISATION, Kind.AUTO_EXPORT)
+
+
+def _form(scene: Scene, **other: object) -> dict[str, object]:
+    return {
+        "name": "Second",
+        "station_group": scene.group.id,
+        "scope": "charging_points",
+        "user": scene.owner.email,
+        "formatter": scene.formatter.id,
+        "destination": scene.destination.id,
+        "interval": "daily",
+        "trigger": "all_values",
+        "hours_after_end": 12,
+        "starts_on": START.isoformat(),
+        "ends_on": (START + timedelta(days=2)).isoformat(),
+        "time_zone": "Europe/Zurich",
+        **other,
+    }
+
+
+def _named(session: Session, name: str) -> ExportTask | None:
+    row = session.scalar(sa.select(ExportTask).where(ExportTask.name == name))
+    session.commit()
+    return row
+
+
+def _url(scene: Scene, path: str = "") -> str:
+    return f"/exports/tasks/{scene.task.id}{path}"
+
+
+def test_the_list_shows_everything_of_a_task(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    page = browser.get("/exports").text
+    for text in ("Monthly to IS-E", scene.owner.email, "Lugano", scene.formatter.name, scene.destination.name, "Daily"):
+        assert text in page
+
+
+def test_without_anything_the_guide_begins_at_the_destination(session: Session, logged_in: LogIn) -> None:
+    page = logged_in(world.account(session, "new@demo.example")).get("/exports").text
+    assert "Three steps" in page
+    assert "/exports/destinations/new" in page
+    assert "licence Auto-export is missing" in page
+
+
+def test_the_list_of_a_stranger_is_empty(session: Session, scene: Scene, logged_in: LogIn) -> None:
+    page = logged_in(world.account(session, "stranger@demo.example")).get("/exports").text
+    assert "Monthly to IS-E" not in page
+
+
+def test_a_task_is_saved_and_planned_at_once(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    row = _named(session, "Second")
+    assert row is not None
+    assert answer.location == f"/exports/tasks/{row.id}"
+    days = [run.period_start for run in runs(session) if run.task_id == row.id]
+    assert days == [START, START + timedelta(days=1), START + timedelta(days=2)]
+
+
+def test_without_the_licence_it_is_saved_and_says_that_it_waits(
+    session: Session, scene: Scene, browser: FlaskClient
+) -> None:
+    session.execute(sa.update(Licence).values(ends_at=clock.now() - timedelta(days=1)))
+    session.commit()
+    page = browser.post("/exports/tasks/new", data=_form(scene), follow_redirects=True).text
+    assert _named(session, "Second") is not None
+    assert "It waits: the licence Auto-export is missing" in page
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("name", "Monthly to IS-E", "of this name already"),
+        ("name", "", "must be filled in"),
+        ("user", "no address", "Enter an e-mail address"),
+        ("user", "stranger@demo.example", "for the owner of the station group"),
+        ("station_group", 99999, "Not a valid choice"),
+        ("formatter", 99999, "Not a valid choice"),
+        ("destination", 99999, "Not a valid choice"),
+        ("starts_on", "1990-01-01", "at most 20 years back"),
+        ("ends_on", "2020-01-01", "before the first one"),
+        ("hours_after_end", 9999, "between 0 and 720"),
+        ("time_zone", "Moon/Base", "Not a valid choice"),
+    ],
+)
+def test_bad_input_stands_at_its_field_and_nothing_is_lost(
+    session: Session, scene: Scene, browser: FlaskClient, field: str, value: object, words: str
+) -> None:
+    answer = browser.post("/exports/tasks/new", data=_form(scene, **{field: value}))
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert f'id="{field}-error"' in answer.text
+    assert 'value="2026-03-30"' in answer.text or field == "ends_on"
+    assert len(session.scalars(sa.select(ExportTask)).all()) == 1
+
+
+def test_meters_without_identifier_are_named_and_linked(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    scene.connectors[1].metering_code = " "
+    session.commit()
+    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    assert answer.status_code == 422
+    assert "1 of 2 meters have no Metering Code" in answer.text
+    assert f'href="/connectors/{scene.connectors[1].id}">Centro · 2' in answer.text
+    assert _named(session, "Second") is None
+
+
+def test_meters_with_one_identifier_are_refused(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    scene.connectors[1].metering_code = f"{scene.connectors[0].metering_code} "
+    session.commit()
+    assert "the same Metering Code" in browser.post("/exports/tasks/new", data=_form(scene)).text
+
+
+def test_a_driver_who_charged_there_can_be_exported(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    driver = world.account(session, "driver@demo.example")
+    known = scenes.add_driver(session, scene.owner, driver.email)
+    scenes.charge(session, scene.connectors[0], scenes.BEGINS_AT, 100, driver=known)
+    session.commit()
+    browser.post("/exports/tasks/new", data=_form(scene, scope="driver", user="Driver@demo.example"))
+    row = _named(session, "Second")
+    assert row is not None
+    assert (row.scope, row.user_id) == ("driver", driver.id)
+
+
+def test_drivers_that_cannot_be_chosen_look_alike(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    world.account(session, "elsewhere@demo.example")
+    session.commit()
+    texts = []
+    for user in ("elsewhere@demo.example", "nobody@demo.example"):
+        answer = browser.post("/exports/tasks/new", data=_form(scene, scope="driver", user=user))
+        assert answer.status_code == 422
+        texts.append(answer.text.replace(user, "X"))
+    assert "No driver with this address" in texts[0]
+    assert texts[0] == texts[1]
+
+
+def test_a_display_grant_does_not_let_a_task_be_made(
+    session: Session, scene: Scene, guest: Account, vault: Vault, sshd: object, logged_in: LogIn
+) -> None:
+    world.grant(session, scene.group, "display", guest.email)
+    formatter = scenes.add_formatter(session, guest)
+    destination = scenes.add_destination(session, vault, sshd, guest, "")  # type: ignore[arg-type]  # the fixture
+    data = _form(scene, formatter=formatter.id, destination=destination.id)
+    assert logged_in(guest).post("/exports/tasks/new", data=data).status_code == 422
+    assert _named(session, "Second") is None
+
+
+def test_a_manager_exports_a_shared_group_but_no_hidden_driver(
+    session: Session, scene: Scene, guest: Account, vault: Vault, sshd: object, logged_in: LogIn
+) -> None:
+    grant = world.grant(session, scene.group, "manage", guest.email, hides_drivers=True)
+    driver = world.account(session, "driver@demo.example")
+    known = scenes.add_driver(session, scene.owner, driver.email)
+    scenes.charge(session, scene.connectors[0], scenes.BEGINS_AT, 100, driver=known)
+    formatter = scenes.add_formatter(session, guest)
+    destination = scenes.add_destination(session, vault, sshd, guest, "")  # type: ignore[arg-type]  # the fixture
+    data = _form(scene, formatter=formatter.id, destination=destination.id)
+    browser = logged_in(guest)
+    answer = browser.post("/exports/tasks/new", data=data | {"scope": "driver", "user": driver.email})
+    assert "does not show you its drivers" in answer.text
+    assert browser.post("/exports/tasks/new", data=data).status_code == 302
+    session.get_one(Grant, grant.id).hides_drivers = False
+    session.commit()
+    again = data | {"name": "Third", "scope": "driver", "user": driver.email}
+    assert browser.post("/exports/tasks/new", data=again).status_code == 302
+
+
+@pytest.mark.parametrize("part", ["formatter", "destination"])
+def test_parts_of_somebody_else_cannot_be_used(
+    session: Session, scene: Scene, guest: Account, browser: FlaskClient, vault: Vault, sshd: object, part: str
+) -> None:
+    theirs = (
+        scenes.add_formatter(session, guest)
+        if part == "formatter"
+        else scenes.add_destination(session, vault, sshd, guest, "")  # type: ignore[arg-type]  # the fixture
+    )
+    session.commit()
+    assert browser.post("/exports/tasks/new", data=_form(scene, **{part: theirs.id})).status_code == 422
+
+
+@pytest.mark.parametrize("path", ["", "/status", "/edit", "/delete"])
+def test_a_stranger_finds_nothing(session: Session, scene: Scene, logged_in: LogIn, path: str) -> None:
+    stranger = logged_in(world.account(session, "stranger@demo.example"))
+    assert stranger.get(_url(scene, path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/edit", "/delete", "/pause", "/resume", "/run"])
+def test_who_may_only_look_changes_nothing(
+    session: Session, scene: Scene, guest: Account, logged_in: LogIn, path: str
+) -> None:
+    world.grant(session, scene.group, "display", guest.email)
+    browser = logged_in(guest)
+    assert browser.post(_url(scene, path), data=_form(scene)).status_code == 403
+    page = browser.get(_url(scene))
+    assert page.status_code == 200
+    assert "This export belongs to" in page.text
+    assert "Run now" not in page.text
+
+
+def test_a_task_on_a_hidden_driver_is_not_there_for_a_guest(
+    session: Session, scene: Scene, guest: Account, logged_in: LogIn
+) -> None:
+    world.grant(session, scene.group, "display", guest.email, hides_drivers=True)
+    scene.task.scope = "driver"
+    browser = logged_in(guest)
+    assert browser.get(_url(scene)).status_code == 404
+    assert "Monthly to IS-E" not in browser.get("/exports").text
+
+
+def test_the_form_of_a_change_shows_what_is_set(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    page = browser.get(_url(scene, "/edit")).text
+    assert 'value="Monthly to IS-E"' in page
+    assert 'value="2026-03-28"' in page
+
+
+def test_an_earlier_first_day_adds_periods_and_delivered_ones_stay(
+    session: Session, scene: Scene, browser: FlaskClient
+) -> None:
+    plan(session)
+    runs(session)[0].state = "delivered"
+    session.commit()
+    data = _form(scene, name="Monthly to IS-E", starts_on="2026-03-26", ends_on="2026-03-29")
+    assert browser.post(_url(scene, "/edit"), data=data).status_code == 302
+    found = [(run.period_start.day, run.state) for run in runs(session)]
+    assert found == [(26, "due"), (27, "due"), (28, "delivered"), (29, "due")]
+
+
+def test_the_time_zone_stays_once_periods_are_planned(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    plan(session)
+    answer = browser.post(_url(scene, "/edit"), data=_form(scene, time_zone="Europe/London"))
+    assert answer.status_code == 422
+    assert "Make a new task for another time zone" in answer.text
+
+
+def test_it_is_paused_and_resumed(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    page = browser.post(_url(scene, "/pause"), follow_redirects=True).text
+    assert "Resume" in page
+    plan(session)
+    assert runs(session) == []
+    browser.post(_url(scene, "/resume"))
+    assert len(runs(session)) == 2
+
+
+def test_run_now_plans_and_wakes(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    browser.post(_url(scene, "/run"))
+    first, second = runs(session)
+    first.state, first.not_before = "waiting", clock.now() + timedelta(hours=1)
+    second.state, second.temporary_name = "failed", ".a.part"
+    session.commit()
+    browser.post(_url(scene, "/run"))
+    first, second = runs(session)
+    assert first.not_before <= clock.now()
+    assert (second.state, second.started_by_id) == ("uploaded", scene.owner.id)
+
+
+def test_a_paused_task_is_not_run(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    browser.post(_url(scene, "/pause"))
+    assert "Resume it first" in browser.post(_url(scene, "/run"), follow_redirects=True).text
+    assert runs(session) == []
+
+
+def test_deleting_says_what_goes_and_takes_the_files_along(
+    session: Session, scene: Scene, browser: FlaskClient, settings: Settings, vault: Vault, sessions: Sessions
+) -> None:
+    plan(session)
+    scenes.work(session, settings, vault, sessions)
+    page = browser.get(_url(scene, "/delete")).text
+    assert "stored files of 2 delivered periods" in page
+    browser.post(_url(scene, "/delete"))
+    assert runs(session) == []
+    assert session.scalar(sa.select(sa.func.count(StoredFile.id))) == 0
+    assert len(scene.files()) == 2
+
+
+def test_a_waiting_task_says_for_what_and_where_to_go(
+    session: Session, scene: Scene, browser: FlaskClient, settings: Settings, vault: Vault, sessions: Sessions
+) -> None:
+    session.execute(sa.delete(Coverage))
+    plan(session)
+    scenes.work(session, settings, vault, sessions)
+    session.commit()
+    page = browser.get("/exports").text
+    assert "Waiting for values of 2 meters, such as Centro · 1" in page
+    assert '<a class="small" href="' in page
+
+
+def test_a_failed_task_shows_the_servers_words_to_its_owner_alone(
+    session: Session, scene: Scene, guest: Account, logged_in: LogIn
+) -> None:
+    world.grant(session, scene.group, "display", guest.email)
+    plan(session)
+    session.execute(
+        sa.update(ExportRun).values(state="failed", reason={"code": "failed", "step": "write", "message": "Quota!"})
+    )
+    session.commit()
+    assert "Quota!" in logged_in(scene.owner).get("/exports").text
+    seen = logged_in(guest)
+    assert "A delivery failed" in seen.get("/exports").text
+    for path in ("/exports", _url(scene), f"/exports/runs/{runs(session)[0].id}"):
+        assert "Quota!" not in seen.get(path).text
+
+
+def test_only_while_something_runs_the_page_looks_again(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    assert 'hx-trigger="every 3s"' not in browser.get("/exports").text
+    plan(session)
+    for path in ("/exports", "/exports/statuses", _url(scene), _url(scene, "/status")):
+        assert 'hx-trigger="every 3s"' in browser.get(path).text
+
+
+def test_a_driver_sees_which_exports_contain_him(session: Session, scene: Scene, logged_in: LogIn) -> None:
+    driver = world.account(session, "driver@demo.example")
+    scene.task.scope, scene.task.user_id = "driver", driver.id
+    page = logged_in(driver).get("/exports/containing-me").text
+    assert "Lugano" in page
+    assert "No export contains you" in logged_in(scene.owner).get("/exports/containing-me").text
+
+
+def test_the_list_costs_the_same_for_many_tasks(session: Session, scene: Scene, logged_in: LogIn, app: object) -> None:
+    few = _statements(session, scene, logged_in, app, 1)
+    many = _statements(session, scene, logged_in, app, 20)
+    assert many == few < 15
+
+
+def _statements(session: Session, scene: Scene, logged_in: LogIn, app: object, more: int) -> int:
+    for number in range(more):
+        fields = {
+            column.name: getattr(scene.task, column.name)
+            for column in ExportTask.__table__.columns
+            if column.name not in ("id", "name")
+        }
+        session.add(ExportTask(**fields, name=f"Copy {more} {number}"))
+    browser = logged_in(scene.owner)
+    plan(session)
+    from portal.core.db import db
+
+    seen: list[str] = []
+
+    def note(*details: object) -> None:
+        seen.append(str(details[2]))
+
+    with app.app_context():  # type: ignore[attr-defined]  # the Flask application
+        engine = db.engine
+    sa.event.listen(engine, "before_cursor_execute", note)
+    browser.get("/exports")
+    sa.event.remove(engine, "before_cursor_execute", note)
+    return len(seen)

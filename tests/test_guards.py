@@ -18,8 +18,9 @@ from portal.core.db import Base
 from portal.delivery.models import Destination
 from portal.exports.models import ExportRun, ExportTask, Formatter
 from portal.licences.models import Kind
-from portal.stations.models import Connector
+from portal.stations.models import Connector, StationGroup
 from tests import world
+from tests.core import small_world
 
 # What anybody may open, and why.
 PUBLIC = {
@@ -219,6 +220,20 @@ def test_the_owner_does_open_his_examples(app: Flask, own_ids: Ids, stranger: Fl
         of_operator = ("operator", "inactive", action) in authz.ALLOWED
         if address.method == "GET" and not of_operator and not address.rule.endpoint.startswith(NOTHING_TO_SHOW):
             assert stranger.get(address.url(own_ids)).status_code in {200, 302}, address
+
+
+def test_who_may_only_look_is_told_so_and_changes_nothing(
+    app: Flask, session: Session, ids: Ids, own_ids: Ids, stranger: FlaskClient
+) -> None:
+    group = session.get_one(StationGroup, ids["station_group_id"])
+    world.grant(session, group, "display", "stranger@x.example")
+    session.commit()
+    for address in addresses(app, with_ids=True):
+        action = app.view_functions[address.rule.endpoint].action  # type: ignore[attr-defined]  # tested above
+        if action in small_world.OWNER - small_world.DISPLAY:
+            hidden = address.rule.endpoint.startswith(("imports.", "exports."))  # these belong to who made them
+            status = stranger.open(address.url(ids), method=address.method).status_code
+            assert status == 403 or (hidden and status == 404), (address, status)
 
 
 def test_an_id_that_no_database_holds_is_not_there(app: Flask, ids: Ids, stranger: FlaskClient) -> None:

@@ -62,7 +62,7 @@ def test_a_master_shares_a_garage_with_the_on_call_team_and_takes_it_back(log_in
     expect(piquet.locator("[name=max_power_kw]")).to_have_value("7.4")
 
     display.goto(connector)
-    expect(display.get_by_role("main")).to_contain_text("7.4")
+    expect(display.locator("[name=max_power_kw]")).to_have_value("7.4")
     assert display.get_by_role("main").locator("input:enabled:not([type=hidden]), select:enabled").count() == 0
     token = display.locator("meta[name=csrf-token]").get_attribute("content") or ""
     by_hand = display.request.post(connector, form={"csrf_token": token, "max_power_kw": "99"})

@@ -12,8 +12,8 @@ import signal
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any, NoReturn
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from portal.accounts import operations, queries
 from portal.accounts.links import Links, Purpose
@@ -33,8 +33,49 @@ PROGRAMS_SECONDS, SERVERS_SECONDS = 8, 4  # to end by themselves; service manage
 QUICK_DEATH_SECONDS, MOST_QUICK_DEATHS = 10, 5
 
 
-class Ended(BaseException):
-    """A signal asks to end; raised wherever the supervisor happens to be, so that a long start ends at once too."""
+class Ended(Exception):
+    """A signal asks to end."""
+
+
+class Ending:
+    """Whether a signal has asked to end. Python loses what a signal handler raises while a process is being forked, so
+    it is raised from there only in the long steps that start no process; elsewhere `check` asks."""
+
+    asked = False
+    _at_once = False
+
+    @classmethod
+    def ask(cls, *_: Any) -> None:
+        cls.asked = True
+        if cls._at_once:
+            cls._at_once = False
+            raise Ended
+
+    @classmethod
+    def check(cls) -> None:
+        if cls.asked:
+            raise Ended
+
+    @classmethod
+    @contextlib.contextmanager
+    def at_once(cls) -> Iterator[None]:
+        """A long step, which a signal breaks off."""
+        cls.check()
+        cls._at_once = True
+        try:
+            yield
+        finally:
+            cls._at_once = False
+        cls.check()
+
+    @classmethod
+    def pause(cls, seconds: float) -> None:
+        """Sleep; Ended as soon as a signal asks."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            cls.check()
+            time.sleep(min(left, LOOK_SECONDS))
+        cls.check()
 
 
 def main(demo: bool) -> int:
@@ -42,7 +83,7 @@ def main(demo: bool) -> int:
     logs.set_up()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means to go on
-            signal.signal(number, _end)
+            signal.signal(number, Ending.ask)
     try:
         return _start_alone(demo)
     except SettingsError as error:
@@ -50,16 +91,6 @@ def main(demo: bool) -> int:
         return 1
     except Ended:
         return 0
-
-
-def _end(*_: Any) -> NoReturn:
-    _hear_no_more()
-    raise Ended
-
-
-def _hear_no_more() -> None:
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
 
 
 def _start_alone(demo: bool) -> int:
@@ -85,7 +116,8 @@ def _run(settings: Settings, environ: Mapping[str, str], *, demo: bool) -> int:
         if settings.embedded_queue:
             servers.append(start_server(settings.data_dir))
         preconditions.queue_answers(settings)
-        schema.upgrade(settings.migration_database_url)
+        with Ending.at_once():
+            schema.upgrade(settings.migration_database_url)
         welcome = _begin_demo(settings, environ, servers) if demo else _begin_empty(settings)
         programs.append(start("web", _web(settings), environ))
         _wait_until_ready(settings, [*servers, *programs])
@@ -96,7 +128,6 @@ def _run(settings: Settings, environ: Mapping[str, str], *, demo: bool) -> int:
         _say("Piquet is stopping ...")
         raise
     finally:
-        _hear_no_more()
         stop(programs, PROGRAMS_SECONDS)
         stop(servers, SERVERS_SECONDS)  # last: the programs use them to the end
 
@@ -110,7 +141,8 @@ def _begin_demo(settings: Settings, environ: Mapping[str, str], servers: list[Ch
     from portal.demo import loading, surroundings
 
     servers.append(start("drop box", surroundings.drop_box_command(settings.data_dir), environ))
-    shift = loading.load(settings, _say)
+    with Ending.at_once():
+        shift = loading.load(settings, _say)
     return surroundings.welcome(settings, shift)
 
 
@@ -149,12 +181,12 @@ def _wait_until_ready(settings: Settings, children: list[Child]) -> None:
             raise SettingsError(f"The {', '.join(dead)} could not be started; the reason stands above.")
         if time.monotonic() > deadline:
             raise SettingsError(f"Web does not answer after {READY_SECONDS} seconds; the reason stands above.")
-        time.sleep(LOOK_SECONDS)
+        Ending.pause(LOOK_SECONDS)
 
 
 def _is_healthy(settings: Settings) -> bool:
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104  compared, not bound
-    connection = http.client.HTTPConnection(host, settings.port, timeout=5)
+    connection = http.client.HTTPConnection(host, settings.port, timeout=2)
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == http.HTTPStatus.OK
@@ -168,7 +200,7 @@ def _keep_running(*groups: list[Child]) -> int:
     """Start again whatever dies, after a while if it does not live long; give up on what dies again and again."""
     quick_deaths: Counter[str] = Counter()
     while True:
-        time.sleep(LOOK_SECONDS)
+        Ending.pause(LOOK_SECONDS)
         for group in groups:
             for place, child in enumerate(group):
                 if not child.ended():
@@ -179,7 +211,7 @@ def _keep_running(*groups: list[Child]) -> int:
                     log.error("%s keeps ending (status %s): all is stopped", child.name, child.process.returncode)
                     return 1
                 log.warning("%s ended (status %s) and is started again", child.name, child.process.returncode)
-                time.sleep(2**deaths - 1)
+                Ending.pause(2**deaths - 1)
                 group[place] = start(child.name, child.command, child.environment)
 
 

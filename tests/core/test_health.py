@@ -1,13 +1,15 @@
 """GET /healthz names what does not answer."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from flask.testing import FlaskClient
-from sqlalchemy.orm import Session
 
+from portal.app import create_app
 from portal.core import background
+from portal.core.config import Settings
 
 
 @pytest.fixture
@@ -30,10 +32,9 @@ def test_a_queue_that_is_away_is_named(client: FlaskClient, ringing: Callable[[s
 
 
 def test_a_database_without_our_tables_is_named(
-    client: FlaskClient, ringing: Callable[[str], None], valkey_url: str, session: Session
+    settings: Settings, ringing: Callable[[str], None], valkey_url: str, tmp_path: Path
 ) -> None:
+    app = create_app(replace(settings, database_url=f"sqlite:///{tmp_path / 'without.db'}"))
     ringing(valkey_url)
-    session.execute(sa.text("DROP TABLE alembic_version"))
-    session.commit()
-    answer = client.get("/healthz")
+    answer = app.test_client().get("/healthz")
     assert (answer.status_code, answer.json) == (503, {"status": "broken", "broken": ["database"]})

@@ -18,6 +18,12 @@ from portal.core.files import StoredFile, StoredPiece
 MOMENT = datetime(2026, 10, 25, 0, 30, 0, 123_456, tzinfo=UTC)
 
 
+@pytest.fixture(autouse=True)
+def as_a_new_process() -> None:
+    """Writing, whatever the last request of an earlier test in this process has chosen."""
+    set_reading(False)
+
+
 @pytest.fixture
 def other(database_url: str) -> Iterator[Session]:
     """Another process's session."""

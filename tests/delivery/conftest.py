@@ -1,6 +1,7 @@
 """What tests of destinations stand on."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -18,9 +19,11 @@ from tests.servers.sshd import Sshd
 
 
 @pytest.fixture
-def settings(settings: Settings, sshd: Sshd) -> Settings:
-    """As everywhere in tests, with the server's port allowed."""
-    return replace(settings, delivery_allowed_ports=(22, 2222, sshd.port))
+def settings(settings: Settings, sshd: Sshd) -> Iterator[Settings]:
+    """As everywhere in tests, with the server's port allowed; the server is left as empty as it was."""
+    yield replace(settings, delivery_allowed_ports=(22, 2222, sshd.port))
+    for path in sshd.root.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @pytest.fixture

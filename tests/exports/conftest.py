@@ -1,5 +1,6 @@
 """What tests of exports and deliveries stand on: an SSH server that settings allow, and an export that is ready."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -17,9 +18,11 @@ Sessions = Callable[[], AbstractContextManager[Session]]
 
 
 @pytest.fixture
-def settings(settings: Settings, sshd: Sshd) -> Settings:
-    """As everywhere in tests, with the server's port allowed."""
-    return replace(settings, delivery_allowed_ports=(22, 2222, sshd.port))
+def settings(settings: Settings, sshd: Sshd) -> Iterator[Settings]:
+    """As everywhere in tests, with the server's port allowed; the server is left as empty as it was."""
+    yield replace(settings, delivery_allowed_ports=(22, 2222, sshd.port))
+    for path in sshd.root.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask
 from flask_migrate import Migrate
 
-from portal.core import background, config, display, health, navigation, web
+from portal.core import background, config, display, health, navigation, patterns, web
 from portal.core.db import db
 from portal.core.vault import Vault
 from portal.demo import banner
@@ -50,4 +50,4 @@ def _register(app: Flask) -> None:
     cli.create(app)
 
 
-__all__ = ["create_app", "health"]
+__all__ = ["create_app", "health", "patterns"]

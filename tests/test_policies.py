@@ -16,7 +16,6 @@ ASKING = {
 # Actions that nothing asks for yet, with the reason why the policy names them all the same.
 RESERVED = {
     "mapping:edit": "a saved mapping is edited within an import today",
-    "pattern:view": "the page of all patterns is shown in development",
 }
 
 

@@ -17,7 +17,7 @@ from portal.accounts import passwords
 from portal.accounts.models import Account
 from portal.app import create_app
 from portal.core import config, schema
-from portal.core.db import session_factory
+from portal.core.db import session_factory, set_reading
 from portal.core.web import limiter
 from portal.models import Base
 from tests.world import PASSWORD
@@ -85,6 +85,13 @@ def _empty(url: str) -> None:
             if row[table.name]:
                 connection.execute(sa.delete(table))
         connection.execute(sa.text("SELECT setval(oid::regclass, 1, false) FROM pg_class WHERE relkind = 'S'"))
+
+
+@pytest.fixture(autouse=True)
+def _writes_unless_it_says_otherwise() -> Iterator[None]:
+    """A GET by a test's own client says "this only reads" for the thread, which is the test's own as well."""
+    yield
+    set_reading(False)
 
 
 @pytest.fixture

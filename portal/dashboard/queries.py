@@ -118,7 +118,13 @@ class Steps:
 
     @property
     def is_new(self) -> bool:
-        return not (self.has_station or self.sees_shared)
+        """Whether there is nothing to show but what to do first: no session, no task, nothing shared."""
+        return not (self.has_session or self.has_task or self.sees_shared)
+
+    @property
+    def is_half_way(self) -> bool:
+        """Whether an owner who has sessions does nothing with them yet: shares none, exports none."""
+        return self.has_session and not (self.has_grant or self.has_task)
 
 
 def steps(session: Session, account_id: int) -> Steps:

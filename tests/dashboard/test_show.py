@@ -50,10 +50,20 @@ def test_it_shows_a_new_account_what_to_do_first(session: Session, logged_in: Lo
     assert "/stations/create" in page
 
 
+def test_it_leads_on_from_the_first_station_to_the_first_session(session: Session, logged_in: LogIn) -> None:
+    owner = world.account(session, "new@demo.example")
+    station = world.station(session, owner, "Garage 1", world.station_group(session, owner, "Garage"))
+    assert "Welcome to Piquet" in logged_in(owner).get("/").text
+    charge(session, station.connectors[0], 12_340)
+    page = logged_in(owner).get("/").text
+    assert "12.34 kWh" in page
+    assert "Share a station group" in page
+
+
 def test_a_stranger_sees_nothing_of_it(session: Session, logged_in: LogIn) -> None:
     owner = world.account(session, "master@demo.example")
     stranger = world.account(session, "stranger@demo.example")
-    world.station(session, stranger, "His own")
+    charge(session, world.station(session, stranger, "His own").connectors[0], 1_000)
     station = world.station(session, owner, "Garage 1", world.station_group(session, owner, "Garage"))
     charge(session, station.connectors[0], 12_340)
     page = logged_in(stranger).get("/").text

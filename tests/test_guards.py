@@ -242,6 +242,20 @@ def test_an_id_that_no_database_holds_is_not_there(app: Flask, ids: Ids, strange
         assert answer.status_code == 404, address
 
 
+@pytest.mark.parametrize("number", ["9" * 30, "-1", "x"])
+def test_a_page_that_no_list_has_is_answered(
+    app: Flask, session: Session, logged_in: Callable[[Account], FlaskClient], own_ids: Ids, number: str
+) -> None:
+    operator = session.get_one(Account, own_ids["account_id"])
+    operator.is_operator = True
+    browser, asked = logged_in(operator), dict.fromkeys(("page", "history"), number)
+    for address in addresses(app):
+        if address.method == "GET" and not address.rule.endpoint.startswith(
+            (*NOTHING_TO_SHOW, "destinations.host_key")
+        ):
+            assert browser.get(address.url(own_ids), query_string=asked).status_code < 500, address
+
+
 def test_nobody_but_the_operator_opens_the_platforms_pages(app: Flask, stranger: FlaskClient) -> None:
     for address in addresses(app, with_ids=False):
         action = app.view_functions[address.rule.endpoint].action  # type: ignore[attr-defined]  # tested above

@@ -29,7 +29,7 @@ def list_sessions() -> str:
     """The sessions at every station that the reader may see, with count and energy of what the filter shows."""
     session, account = db.session(), login.current_account()
     wanted = _wanted()
-    page = queries.sessions(session, account.id, wanted, arguments.page_number())
+    page = queries.sessions(session, account.id, wanted, web.page_number())
     return render_template(
         "charging/list_sessions.html",
         page=page,

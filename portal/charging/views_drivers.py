@@ -8,7 +8,7 @@ from portal.accounts import login
 from portal.charging import arguments, flagged, operations, queries
 from portal.charging.forms import DriverForm
 from portal.charging.models import Driver
-from portal.core import forms
+from portal.core import forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
@@ -21,7 +21,7 @@ bp = Blueprint("drivers", __name__, url_prefix="/drivers")
 @guard("driver:list")
 def list_drivers() -> str:
     account, text = login.current_account(), arguments.text("q")
-    page = queries.drivers(db.session(), account.id, text, arguments.page_number())
+    page = queries.drivers(db.session(), account.id, text, web.page_number())
     open_rows = flagged.open_rows(db.session(), account.id)
     return render_template("drivers/list_drivers.html", page=page, text=text, open_rows=open_rows)
 

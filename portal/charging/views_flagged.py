@@ -11,7 +11,7 @@ from portal.charging.forms import CorrectForm
 from portal.charging.models import FlaggedRow, FlaggedState, SessionImport
 from portal.charging.reading import Reading
 from portal.charging.views_imports import Page, bp
-from portal.core import forms
+from portal.core import forms, web
 from portal.core.db import db
 from portal.core.errors import NotAllowed, RuleBroken
 from portal.core.urls import inner_path
@@ -32,7 +32,7 @@ def list_flagged() -> str:
     wanted = flagged.FlaggedFilter(
         import_id, arguments.text("problem"), state if state in STATES else FlaggedState.OPEN.value
     )
-    page = flagged.page(session, account.id, wanted, arguments.page_number())
+    page = flagged.page(session, account.id, wanted, web.page_number())
     imports = {row.import_id: _import(row) for row in page.items}
     return render_template(
         "imports/list_flagged.html",

@@ -14,11 +14,11 @@ from werkzeug.wrappers import Response as Redirect
 
 from portal.accounts import login
 from portal.accounts.models import Account
-from portal.charging import arguments, corrections, flagged, import_queries, operations, wording
+from portal.charging import corrections, flagged, import_queries, operations, wording
 from portal.charging.file_reading import mapping_of, shape_of
 from portal.charging.forms import UploadForm
 from portal.charging.models import Coverage, ImportState, SessionImport
-from portal.core import files, forms
+from portal.core import files, forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
@@ -47,7 +47,7 @@ def spelled_moment(local: datetime) -> str:
 @guard("import:list")
 def list_imports() -> str:
     session, account = db.session(), login.current_account()
-    page = import_queries.imports(session, account.id, arguments.page_number())
+    page = import_queries.imports(session, account.id, web.page_number())
     return render_template(
         "imports/list_imports.html", page=page, account=account, open_rows=flagged.open_rows(session, account.id)
     )

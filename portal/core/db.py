@@ -24,6 +24,7 @@ NAMING = {
 }
 
 CONNECT_SECONDS = 10
+LARGEST_ID = 2**31 - 1  # of an INTEGER column: more would be the database driver's error, not "not there"
 
 # A transaction that only reads must not take SQLite's one write lock; one that writes must take it at its first
 # statement, because SQLite refuses to turn a stale read into a write, and no waiting helps then.

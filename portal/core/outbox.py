@@ -13,7 +13,7 @@ from portal.core.db import db
 from portal.core.errors import NotThere
 from portal.core.mail import MOST_ATTEMPTS, MailMessage
 from portal.core.paging import SIZE, Page, offset
-from portal.core.web import guard
+from portal.core.web import guard, page_number
 
 bp = Blueprint("outbox", __name__, url_prefix="/operator/mail")
 
@@ -52,7 +52,7 @@ def page(session: Session, text: str, state: str, number: int) -> Page[MailMessa
 @guard("mail:view")
 def list_mail() -> str:
     text, state = request.args.get("q", ""), request.args.get("state", "")
-    shown = page(db.session(), text, state, request.args.get("page", 1, type=int))
+    shown = page(db.session(), text, state, page_number())
     choices = [(key, label) for key, (label, _condition) in STATES.items()]
     context = {"page": shown, "query": text, "state": state, "choices": choices, "most_attempts": MOST_ATTEMPTS}
     return render_template("outbox/list_mail.html", now=clock.now(), **context)

@@ -1,6 +1,7 @@
 """The web shell: guards, headers, language, errors. Denies by default: a view without a guard is refused."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
@@ -30,7 +31,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from portal.core import authz
 from portal.core import db as database
 from portal.core.config import MAX_UPLOAD_BYTES, Settings
-from portal.core.db import db
+from portal.core.db import LARGEST_ID, db
 from portal.core.errors import NotAllowed, NotThere
 from portal.core.urls import inner_path
 
@@ -40,9 +41,10 @@ CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
-LARGEST_ID = 2**31 - 1  # of an integer column; the databases answer a larger one with an error
-LARGEST_ID = 2**31 - 1  # of an INTEGER column: more would be the database driver's error, not "not there"
+LARGEST_PAGE = 1_000_000
 READING = {"GET", "HEAD", "OPTIONS"}
+# PostgreSQL stores no NUL, and nothing encodes half a surrogate pair: either would end in the database's error.
+NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -139,14 +141,27 @@ def _limit_storage(redis_url: str) -> str:
 
 
 def _begin() -> WerkzeugResponse | None:
-    """Refuse what is not marked; let GET requests read without SQLite's write lock."""
+    """Refuse what is not marked, and what holds no text; let GET requests read without SQLite's write lock."""
     database.set_reading(request.method in READING)
+    if any(NO_TEXT.search(text) for text in _texts()):
+        abort(400)
     endpoint = request.endpoint
     if endpoint is None or endpoint == "static":
         return None
     if not hasattr(current_app.view_functions[endpoint], "action"):
         abort(403)
     return None
+
+
+def _texts() -> Iterator[str]:
+    """Every text of the request that a view may read; no view reads JSON."""
+    yield request.path
+    for values in (request.args, request.form):
+        for name, texts in values.lists():
+            yield name
+            yield from texts
+    for file in request.files.values():
+        yield file.filename or ""
 
 
 def _headers(response: Response) -> Response:
@@ -159,6 +174,13 @@ def _headers(response: Response) -> Response:
     if request.endpoint != "static":
         response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+def page_number(name: str = "page") -> int:
+    """The page of a list that the address asks for, from 1; for anything but a number of bearable size the first."""
+    text = request.args.get(name, "")
+    number = int(text) if text.isascii() and text.isdigit() and len(text) <= 7 else 1
+    return min(max(1, number), LARGEST_PAGE)
 
 
 def language() -> str:

@@ -11,7 +11,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
 from portal.accounts.queries import by_id
-from portal.core import files
+from portal.core import files, web
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
@@ -38,7 +38,7 @@ def task_status(task: ExportTask) -> str:
 def _task(task: ExportTask, template: str) -> str:
     session, mine = db.session(), task.owner_id == current_user.id
     state = request.args.get("state", "")
-    page = queries.runs(session, task, state, max(1, request.args.get("page", 1, type=int)))
+    page = queries.runs(session, task, state, web.page_number())
     found = status(queries.facts(session, [task])[task.id])
     return render_template(
         template,

@@ -41,7 +41,7 @@ def list_statuses() -> str:
 
 def _list(template: str) -> str:
     session = db.session()
-    page = queries.tasks(session, current_user.id, max(1, request.args.get("page", 1, type=int)))
+    page = queries.tasks(session, current_user.id, web.page_number())
     facts = queries.facts(session, page.items)
     rows = []
     for task in page.items:

@@ -29,8 +29,7 @@ Answer = tuple[str, int] | str | Response
 @guard("account:list")
 def list_accounts() -> str:
     text, licence = request.args.get("q", ""), request.args.get("licence", "")
-    number = request.args.get("page", 1, type=int)
-    page = queries.accounts(db.session(), text, licence, number)
+    page = queries.accounts(db.session(), text, licence, web.page_number())
     held = [(kind.value, gettext("With %(licence)s", licence=words.name)) for kind, words in WORDS.items()]
     choices = [("", _l("All")), *held, ("none", _l("Without any licence"))]
     context = {"page": page, "query": text, "licence": licence, "choices": choices, "words": WORDS}

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 from portal.accounts import user_groups
 from portal.accounts.login import current_account
 from portal.accounts.models import UserGroup, UserGroupMember
-from portal.core import forms
+from portal.core import forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
@@ -26,7 +26,7 @@ def list_groups() -> str:
     session = db.session()
     return render_template(
         "user_groups/list_groups.html",
-        groups=user_groups.owned(session, current_user.id, _page()),
+        groups=user_groups.owned(session, current_user.id, web.page_number()),
         memberships=user_groups.memberships(session, current_account()),
     )
 
@@ -127,10 +127,6 @@ def _show(group: UserGroup, form: AddressesForm) -> str:
         "user_groups/show.html",
         group=group,
         form=form,
-        members=user_groups.members(session, group, _page()),
+        members=user_groups.members(session, group, web.page_number()),
         granted=queries.granted_to(session, group),
     )
-
-
-def _page() -> int:
-    return max(1, request.args.get("page", 1, type=int))

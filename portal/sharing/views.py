@@ -37,15 +37,14 @@ Page = str | tuple[str, int] | WerkzeugResponse
 @guard("grant:view", station_group=stations.station_group)
 def list_grants(station_group: StationGroup) -> str:
     session = db.session()
-    page, past_page = (request.args.get(name, 1, type=int) for name in ("page", "history"))
     owner = session.get_one(Account, station_group.owner_id)
     return render_template(
         "sharing/list_grants.html",
         group=station_group,
         owner=owner,
         is_owner=owner.id == current_user.id,
-        grants=queries.live(session, station_group, max(1, page)),
-        history=queries.past(session, station_group, max(1, past_page)),
+        grants=queries.live(session, station_group, web.page_number()),
+        history=queries.past(session, station_group, web.page_number("history")),
         history_open="history" in request.args,
         licensed=queries.is_licensed(session, owner.id),
         may_give=bool(_roles(session, station_group)),
@@ -139,10 +138,9 @@ def revoke(grant: Grant) -> Page:
 @guard("station_group:list")
 def shared_with_me() -> str:
     session, account = db.session(), current_account()
-    page = max(1, request.args.get("page", 1, type=int))
     return render_template(
         "sharing/shared_with_me.html",
-        shared=queries.shared_with(session, account, page),
+        shared=queries.shared_with(session, account, web.page_number()),
         inert=queries.inert_for(session, account),
         memberships=user_groups.memberships(session, account),
     )

@@ -5,7 +5,7 @@ from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from portal.accounts.login import current_account
-from portal.core import clock, forms
+from portal.core import clock, forms, web
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
@@ -32,7 +32,7 @@ VERBS = ("edit", "delete", "add_station", "remove_station")
 def list_groups() -> str:
     text = search.cleaned(request.args.get("q"))
     page = group_list.groups(
-        db.session(), current_account().id, relation=pages.relation(), text=text, number=pages.page_number()
+        db.session(), current_account().id, relation=pages.relation(), text=text, number=web.page_number()
     )
     return render_template("station_groups/list.html", page=page, text=text, show=pages.relation() or "")
 
@@ -61,7 +61,7 @@ def create() -> tuple[str, int] | Response:
 def show(station_group: StationGroup) -> str:
     session, account = db.session(), current_account()
     text = search.cleaned(request.args.get("q"))
-    page = station_list.of_group(session, station_group, text=text, number=pages.page_number())
+    page = station_list.of_group(session, station_group, text=text, number=web.page_number())
     place, now = pages.place_at_group(session, account.id, station_group), clock.now()
     return render_template(
         "station_groups/show.html",
@@ -141,7 +141,7 @@ def add_stations(station_group: StationGroup) -> tuple[str, int] | Response:
             flash(ngettext("%(num)s station is added.", "%(num)s stations are added.", added), "success")
             return redirect(url_for("station_groups.show", station_group_id=station_group.id))
     text = search.cleaned(request.args.get("q"))
-    page = station_list.not_in_group(session, station_group, text=text, number=pages.page_number())
+    page = station_list.not_in_group(session, station_group, text=text, number=web.page_number())
     rendered = render_template("station_groups/add_stations.html", group=station_group, form=form, page=page, text=text)
     return rendered, 422 if form.errors else 200
 

@@ -31,11 +31,6 @@ def relation() -> Relation | None:
     return Relation(chosen) if chosen in list(Relation) else None
 
 
-def page_number() -> int:
-    text = request.args.get("page", "1")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 1
-
-
 def whole_number(name: str) -> int | None:
     """A number in the address, such as an id; none for anything else."""
     text = request.args.get(name, "")

@@ -7,10 +7,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.core import authz
+from portal.core.db import LARGEST_ID
 from portal.core.errors import NotAllowed, NotThere
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
 
-LARGEST_ID = 2**31 - 1  # of the databases' integers; an address can hold more
 Row = TypeVar("Row", Station, Connector, StationGroup, Grant)
 
 

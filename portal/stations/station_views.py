@@ -5,7 +5,7 @@ from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal.accounts.login import current_account
-from portal.core import clock, files, forms
+from portal.core import clock, files, forms, web
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.files import StoredFile
@@ -39,7 +39,7 @@ def list_stations() -> str:
         relation=pages.relation(),
         text=text,
         station_group_id=group_id,
-        number=pages.page_number(),
+        number=web.page_number(),
     )
     return render_template(
         "stations/list.html",

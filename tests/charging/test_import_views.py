@@ -161,6 +161,11 @@ def test_a_file_above_the_limit_is_refused(owner: Account, logged_in: LogIn) -> 
     assert answer.status_code == 413
 
 
+@pytest.mark.parametrize("number", ["9" * 30, "-" + "9" * 30])
+def test_an_owner_that_no_database_holds_is_not_there(owner: Account, logged_in: LogIn, number: str) -> None:
+    assert logged_in(owner).post("/imports/new", data={"owner": number}).status_code == 404
+
+
 def test_a_form_without_its_token_is_refused(owner: Account, logged_in: LogIn) -> None:
     browser = logged_in(owner)
     browser.application.config["WTF_CSRF_ENABLED"] = True

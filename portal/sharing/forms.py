@@ -63,7 +63,8 @@ class TermsForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
 
 
 class GiveForm(TermsForm):
-    user_group = SelectField(_l("User group"), [Optional()])
+    # Blanks count as nothing chosen, as they do for Optional(): else they would pass for the number of a group.
+    user_group = SelectField(_l("User group"), [Optional()], filters=[lambda chosen: (chosen or "").strip()])
     email = StringField(
         _l("E-mail address"),
         [Optional(), Length(max=254)],

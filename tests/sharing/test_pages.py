@@ -63,6 +63,7 @@ def test_a_user_group_gets_no_mail(session: Session, place: SimpleNamespace, mas
         {"email": "ä@x.example", "role": "display"},
         {"email": "a@x.example", "role": "display", "user_group": "1"},
         {"user_group": "4711", "role": "display"},
+        {"user_group": "\u2028", "role": "display"},
     ],
 )
 def test_a_wrong_entry_is_refused_and_kept(

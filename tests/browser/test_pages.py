@@ -75,6 +75,8 @@ def _look(page: Page, path: str, heard: list[str], variant: str) -> list[str]:
     answer = page.request.get(path, max_redirects=0)
     if answer.status in (302, 303) or "text/html" not in answer.headers.get("content-type", ""):
         return []
+    if not answer.text().lstrip().lower().startswith("<!doctype"):
+        return []  # a part of a page, which htmx puts in its place there
     if answer.status != 200:
         return [f"status {answer.status}"]
     page.goto(path, wait_until="load")

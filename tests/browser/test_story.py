@@ -35,18 +35,20 @@ def revoke_piquet(page: Page) -> None:
     page.goto("/station-groups")
     page.get_by_role("main").get_by_role("link", name="Bl2", exact=True).click()
     page.get_by_role("main").get_by_role("link", name=re.compile("^Sharing")).first.click()
-    page.get_by_role("row", name=re.compile("Piquet")).locator("a[href$='/revoke']").click(force=True)
+    row = page.get_by_role("row", name=re.compile("Piquet"))
+    row.locator("summary").click()
+    row.locator("a[href$='/revoke']").click()
     page.get_by_role("main").get_by_role("button", name=re.compile("Revoke")).click()
     expect(page.locator("table").first).not_to_contain_text("Piquet")
 
 
 def end_authorisation_of(page: Page, email: str) -> None:
     """The operator ends the licence Authorisation of an account, now."""
-    page.goto("/accounts")
+    page.get_by_role("navigation").get_by_role("link", name="Accounts").click()
     page.get_by_role("main").get_by_role("searchbox").fill(email)
     page.keyboard.press("Enter")
-    page.get_by_role("main").get_by_role("link", name=re.compile(email)).first.click()
-    page.get_by_role("row", name=re.compile("Authorisation")).locator("a[href$='/end']").first.click(force=True)
+    page.get_by_role("row", name=re.compile(email)).get_by_role("link").first.click()
+    page.get_by_role("link", name="End Authorisation").or_(page.locator("a[href$='/end']")).first.click()
     page.check("[name=when][value=now]", force=True)
     page.get_by_role("main").get_by_role("button", name=re.compile("End")).click()
 

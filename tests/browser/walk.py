@@ -30,6 +30,8 @@ EXAMPLES = {
     "user_group_id": "SELECT min(id) FROM user_group",
 }
 
+NO_PAGES = ("static", "stations.image")
+
 
 def pages(app: Flask, database: Path) -> Iterator[tuple[str, str]]:
     """(who, path) of every GET page: the operator for his, nobody for the public ones, the master for the rest.
@@ -37,7 +39,7 @@ def pages(app: Flask, database: Path) -> Iterator[tuple[str, str]]:
     connection = sqlite3.connect(f"file:{database}?mode=ro", uri=True)
     ids = {name: connection.execute(query).fetchone()[0] for name, query in EXAMPLES.items()}
     for rule in app.url_map.iter_rules():
-        if "GET" not in (rule.methods or ()) or rule.endpoint == "static" or "token" in rule.arguments:
+        if "GET" not in (rule.methods or ()) or rule.endpoint in NO_PAGES or "token" in rule.arguments:
             continue
         missing = [argument for argument in rule.arguments if argument not in ids]
         if missing:

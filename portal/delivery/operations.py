@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.core import audit, clock
 from portal.core.errors import N_, RuleBroken
-from portal.core.vault import Vault
+from portal.core.vault import Vault, VaultError
 from portal.delivery import queries
 from portal.delivery.models import Destination, Login
 from portal.delivery.sending import place
@@ -144,6 +144,27 @@ def _seal(session: Session, actor: Account, row: Destination, vault: Vault, secr
     row.sealed_secret = vault.seal(place(row), secret)
     row.tested_at, row.test_steps = None, []
     _record(session, actor, "destination.secret_set", row, login=row.login)
+
+
+def seal_anew(session: Session, vault: Vault) -> tuple[int, list[int]]:
+    """Seal every secret under the vault's newest key; how many, and the ids of the destinations whose secret the
+    present keys do not open. One that its owner replaces meanwhile is left as he has sealed it."""
+    kept = sa.select(Destination.id, Destination.sealed_secret).where(Destination.sealed_secret.is_not(None))
+    sealed, closed = 0, []
+    for row_id, token in session.execute(kept.order_by(Destination.id)).all():
+        try:
+            anew = vault.rotate(token or b"")
+        except VaultError:
+            closed.append(row_id)
+            continue
+        same = (Destination.id == row_id, Destination.sealed_secret == token)
+        session.execute(
+            sa.update(Destination).where(*same).values(sealed_secret=anew),
+            execution_options={"synchronize_session": False},
+        )
+        sealed += 1
+    audit.record(session, "vault.rotated", "vault", actor_id=None, sealed=sealed, closed=closed)
+    return sealed, closed
 
 
 def confirm_host_key(

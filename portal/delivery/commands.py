@@ -1,0 +1,27 @@
+"""`flask --app wsgi vault ...`: the keys that seal the destinations' secrets."""
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from portal.core.db import db, writing
+from portal.core.vault import Vault
+from portal.delivery import operations
+
+group = AppGroup("vault", help="Secrets of destinations.")
+
+
+@group.command("rotate")
+def rotate() -> None:
+    """Seal every destination's secret anew, under the first of VAULT_KEYS.
+
+    Harmless to repeat. Ends with 1, and names the destinations, when the present keys do not open some of them.
+    """
+    vault: Vault = current_app.extensions["vault"]
+    with writing():
+        sealed, closed = operations.seal_anew(db.session(), vault)
+        db.session.commit()
+    click.echo(f"{sealed} secrets are sealed under the newest key.")
+    if closed:
+        numbers = ", ".join(map(str, closed))
+        raise click.ClickException(f"The present VAULT_KEYS do not open the secrets of the destinations {numbers}.")

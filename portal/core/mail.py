@@ -22,7 +22,7 @@ from portal.core.db import Base, database_now
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(minutes=5)
-MOST_ATTEMPTS = 12  # with doubling waits from one minute: about three days
+MOST_ATTEMPTS = 12  # with doubling waits from one minute: the last one 34 hours after the first
 TIMEOUT_SECONDS = 30
 ONE_ADDRESS = re.compile(r"[!#-'*+./0-9=?A-Z^-~-]+@[A-Za-z0-9.-]+")
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}

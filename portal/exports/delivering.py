@@ -32,7 +32,7 @@ from portal.transports import DeliveryError, NameTakenError, TemporaryGoneError
 from portal.transports.sftp import SftpSession, SftpTarget, connect
 
 log = logging.getLogger(__name__)
-MOST_FAILURES = 12  # with doubling waits from half a minute to six hours: about a day and a half
+MOST_FAILURES = 12  # with doubling waits from half a minute to six hours: the last one 14.5 hours after the first
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 30, 6 * 3600
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_AT_MOST = 60, 900  # at a run that waits for data or a licence
 PIECE = 1 << 20

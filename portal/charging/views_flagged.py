@@ -1,14 +1,20 @@
 """Flagged rows: list, correct, dismiss, reopen."""
 
+from typing import Any
+
 from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext, ngettext
 from werkzeug.wrappers import Response
 
 from portal.accounts import login
 from portal.charging import arguments, corrections, flagged, import_queries, wording
+from portal.charging.amounts import read_number, to_wh
 from portal.charging.file_reading import mapping_of, shape_of
 from portal.charging.forms import CorrectForm
+from portal.charging.lookups import StationLookup
+from portal.charging.mapping import Mapping
 from portal.charging.models import FlaggedRow, FlaggedState, SessionImport
+from portal.charging.moments import read_moment
 from portal.charging.reading import Reading
 from portal.charging.views_imports import Page, bp
 from portal.core import forms, web
@@ -99,14 +105,10 @@ def _values(form: CorrectForm) -> corrections.Corrected:
 
 def _form(row: FlaggedRow, of: SessionImport, reading: Reading) -> CorrectForm:
     """What was understood of the row, to begin with."""
-    mapping, cells = mapping_of(of), list(row.cells)
-
-    def cell(column: int | None) -> str:
-        return str(cells[column]) if column is not None and column < len(cells) else ""
-
+    mapping = mapping_of(of)
     found = reading.session
     if found is None:
-        return CorrectForm(driver=cell(mapping.driver), card=cell(mapping.card), connector=1)
+        return CorrectForm(**_pieces(row, of, mapping))
     connector = db.session().get(Connector, int(found.station_ref)) if found.station_ref != flagged.NOWHERE else None
     zone = mapping.zone
     return CorrectForm(
@@ -118,6 +120,33 @@ def _form(row: FlaggedRow, of: SessionImport, reading: Reading) -> CorrectForm:
         driver=found.driver,
         card=found.card,
     )
+
+
+def _pieces(row: FlaggedRow, of: SessionImport, mapping: Mapping) -> dict[str, Any]:
+    """Each cell by itself, where the row as a whole is no session: what can be read stands in the form already."""
+    cells = list(row.cells)
+
+    def cell(column: int | None) -> str:
+        return str(cells[column]) if column is not None and column < len(cells) else ""
+
+    def moment(column: int | None, time_column: int | None) -> str:
+        time_cell = None if time_column is None else cell(time_column)
+        read = read_moment(cell(column), mapping.date_order, time_cell) if mapping.date_order else None
+        return read.replace(tzinfo=None).isoformat(" ", "seconds") if read and read.tzinfo is None else ""
+
+    energy = read_number(cell(mapping.energy), mapping.decimal_mark)
+    lookup = StationLookup(db.session(), of.account_id, of.owner_id)
+    found = lookup(mapping.constant_station or cell(mapping.station).strip(), cell(mapping.connector).strip())
+    connector = db.session().get(Connector, int(found.station_ref)) if found else None
+    return {
+        "station": connector.station_id if connector else 0,
+        "connector": connector.number if connector else 1,
+        "start": moment(mapping.start, mapping.start_time),
+        "end": moment(mapping.end, mapping.end_time),
+        "energy": "" if energy is None else f"{to_wh(energy, mapping.energy_unit) / 1000:.3f}",
+        "driver": cell(mapping.driver),
+        "card": cell(mapping.card),
+    }
 
 
 @bp.post("/flagged/dismiss")

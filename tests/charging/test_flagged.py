@@ -100,6 +100,17 @@ def test_what_was_understood_stands_in_the_form(session: Session, owner: Account
     assert 'value="5.500"' in page
 
 
+def test_what_can_be_read_stands_in_the_form_also_where_the_row_is_no_session(
+    session: Session, owner: Account, logged_in: LogIn
+) -> None:
+    imported(session, owner, HEAD + GOOD + NO_END)
+    page = logged_in(owner).get(f"/imports/flagged/{row_of(session, '1').id}/correct").text
+    station = session.scalars(sa.select(Station).where(Station.reference == "A")).one()
+    assert f'selected value="{station.id}"' in page
+    assert 'value="2024-03-01 10:00:00"' in page
+    assert 'value="5.500"' in page
+
+
 def test_rows_of_a_station_added_since_are_stored_when_tried_again(
     session: Session, owner: Account, logged_in: LogIn
 ) -> None:

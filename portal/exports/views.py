@@ -84,15 +84,7 @@ def create_task() -> Page:
 @guard("task:edit", task=queries.task)
 def edit_task(task: ExportTask) -> Page:
     session, task_id, name = db.session(), task.id, task.name
-    form = TaskForm(
-        obj=task,
-        data={
-            "station_group": task.station_group_id,
-            "user": task.user.email,
-            "formatter": task.formatter_id,
-            "destination": task.destination_id,
-        },
-    )
+    form = TaskForm(data=_present(task))
     _offer(form)
     unnamed: MetersUnnamed | None = None
     if form.validate_on_submit():
@@ -107,6 +99,14 @@ def edit_task(task: ExportTask) -> Page:
             _saved(task)
             return redirect(url_for("exports.show_task", task_id=task_id))
     return _form("exports/edit.html", form, unnamed, task_id=task_id, name=name)
+
+
+def _present(task: ExportTask) -> dict[str, object]:
+    """The task as its form shows it: ids and an address where the row has other rows."""
+    plain = ("name", "scope", "interval", "trigger", "hours_after_end", "starts_on", "ends_on", "time_zone")
+    chosen = {"station_group": task.station_group_id, "formatter": task.formatter_id}
+    chosen["destination"] = task.destination_id
+    return {**{name: getattr(task, name) for name in plain}, **chosen, "user": task.user.email}
 
 
 def _offer(form: TaskForm) -> None:

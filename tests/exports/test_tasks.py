@@ -21,6 +21,7 @@ from tests import world
 from tests.exports import scene as scenes
 from tests.exports.conftest import Sessions
 from tests.exports.scene import START, Scene, plan, runs
+from tests.statements import recorded
 
 LogIn = Callable[[Account], FlaskClient]
 
@@ -349,13 +350,13 @@ def test_a_driver_sees_which_exports_contain_him(session: Session, scene: Scene,
     assert "No export contains you" in logged_in(scene.owner).get("/exports/containing-me").text
 
 
-def test_the_list_costs_the_same_for_many_tasks(session: Session, scene: Scene, logged_in: LogIn, app: object) -> None:
-    few = _statements(session, scene, logged_in, app, 1)
-    many = _statements(session, scene, logged_in, app, 20)
+def test_the_list_costs_the_same_for_many_tasks(session: Session, scene: Scene, logged_in: LogIn) -> None:
+    few = _statements(session, scene, logged_in, 1)
+    many = _statements(session, scene, logged_in, 20)
     assert many == few < 15
 
 
-def _statements(session: Session, scene: Scene, logged_in: LogIn, app: object, more: int) -> int:
+def _statements(session: Session, scene: Scene, logged_in: LogIn, more: int) -> int:
     for number in range(more):
         fields = {
             column.name: getattr(scene.task, column.name)
@@ -365,16 +366,15 @@ def _statements(session: Session, scene: Scene, logged_in: LogIn, app: object, m
         session.add(ExportTask(**fields, name=f"Copy {more} {number}"))
     browser = logged_in(scene.owner)
     plan(session)
-    from portal.core.db import db
-
-    seen: list[str] = []
-
-    def note(*details: object) -> None:
-        seen.append(str(details[2]))
-
-    with app.app_context():  # type: ignore[attr-defined]  # the Flask application
-        engine = db.engine
-    sa.event.listen(engine, "before_cursor_execute", note)
-    browser.get("/exports")
-    sa.event.remove(engine, "before_cursor_execute", note)
+    with recorded() as seen:
+        browser.get("/exports")
     return len(seen)
+
+
+def test_the_form_shows_the_task_as_it_is(session: Session, browser: FlaskClient, scene: Scene) -> None:
+    world.station_group(session, scene.owner, "A group that comes first")
+    session.commit()
+    page = browser.get(_url(scene, "/edit")).text
+    assert f'value="{scene.owner.email}"' in page
+    for chosen in (scene.group, scene.formatter, scene.destination):
+        assert f'selected value="{chosen.id}">{chosen.name}' in page

@@ -2,8 +2,6 @@
 
 import random
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -19,6 +17,7 @@ from portal.exports.periods import DAY, make_period
 from portal.formats.rows import Meter
 from portal.stations.models import Connector
 from tests import world
+from tests.statements import plan, recorded
 
 ZURICH = ZoneInfo("Europe/Zurich")
 QUARTER = timedelta(minutes=15)
@@ -196,7 +195,8 @@ def test_the_number_of_statements_is_two_per_portion(
     monkeypatch.setattr(energy, "CONNECTORS_AT_ONCE", 2)
     for connector in connectors if covered else ():
         _cover(session, connector, MIDNIGHT, MIDNIGHT + DAY)
-    with _statements(session) as seen:
+    session.flush()
+    with recorded() as seen:
         assert len(list(meter_periods(session, _sources(connectors), MIDNIGHT, MIDNIGHT + DAY))) == 3
     assert len(seen) == 4
 
@@ -233,15 +233,13 @@ def test_no_table_is_read_from_end_to_end(
     if session.get_bind().dialect.name == "postgresql":
         session.execute(sa.text("SET LOCAL enable_seqscan = off"))  # the tables are too small for an index to pay
     driver = _driver(session, owner) if virtual else None
-    with _statements(session) as seen:
+    session.flush()
+    with recorded() as seen:
         source = EnergySource(_meter("m"), (connectors[0].id,), driver)
         list(meter_periods(session, [source], MIDNIGHT, MIDNIGHT + DAY))
-    for statement, parameters in seen:
-        explain = "EXPLAIN QUERY PLAN " if session.get_bind().dialect.name == "sqlite" else "EXPLAIN "
-        rows = session.connection().exec_driver_sql(explain + statement, parameters)
-        plan = "\n".join(" ".join(map(str, row)) for row in rows)
-        assert "Seq Scan" not in plan
-        assert not re.search(r"\bSCAN (?!\(?(subquery|anon))", plan), plan
+    for found in [plan(session, statement) for statement in seen]:
+        assert "Seq Scan" not in found
+        assert not re.search(r"\bSCAN (?!\(?(subquery|anon))", found), found
 
 
 def _driver(session: Session, owner: Account) -> int:
@@ -249,17 +247,3 @@ def _driver(session: Session, owner: Account) -> int:
     session.add(row)
     session.flush()
     return row.id
-
-
-@contextmanager
-def _statements(session: Session) -> Iterator[list[tuple[str, object]]]:
-    """The statements sent inside, with their parameters."""
-    seen: list[tuple[str, object]] = []
-
-    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
-        seen.append((statement, parameters))
-
-    session.flush()
-    sa.event.listen(session.get_bind(), "before_cursor_execute", note)
-    yield seen
-    sa.event.remove(session.get_bind(), "before_cursor_execute", note)

@@ -9,7 +9,6 @@ from itertools import product
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account, UserGroup, UserGroupMember
@@ -21,6 +20,7 @@ from portal.stations import queries as stations
 from portal.stations.models import Grant, Station, StationGroup, StationGroupStation
 from tests import world
 from tests.core import small_world
+from tests.statements import plan, recorded
 
 MANY = 4000  # accounts, station groups and stations; enough that a planner with a choice takes an index
 
@@ -140,20 +140,9 @@ def large(session: Session) -> Iterator[Session]:
 
 def plans(session: Session, ask: object) -> list[str]:
     """The plan of every statement that `ask()` sends."""
-    sent: list[tuple[str, object]] = []
-    connection = session.connection()
-
-    def note(_connection: object, _cursor: object, statement: str, parameters: object, *_rest: object) -> None:
-        sent.append((statement, parameters))
-
-    event.listen(connection, "before_cursor_execute", note)
-    ask()  # type: ignore[operator]
-    event.remove(connection, "before_cursor_execute", note)
-    explain = "EXPLAIN QUERY PLAN " if connection.dialect.name == "sqlite" else "EXPLAIN "
-    return [
-        "\n".join(str(row[-1]) for row in connection.exec_driver_sql(explain + statement, parameters))  # type: ignore[arg-type]
-        for statement, parameters in sent
-    ]
+    with recorded() as sent:
+        ask()  # type: ignore[operator]
+    return [plan(session, statement) for statement in sent]
 
 
 # SQLite scans views and co-routines by the name they have in the query; only a scan of a table is one.
@@ -174,5 +163,5 @@ def test_neither_a_check_nor_a_list_reads_a_whole_table(large: Session, ask: str
     }
     found = plans(large, asked[ask])
     assert found
-    for plan in found:
-        assert not FULL_SCAN.search(plan), plan
+    for line in found:
+        assert not FULL_SCAN.search(line), line

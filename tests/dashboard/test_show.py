@@ -13,7 +13,7 @@ from portal.core import clock
 from portal.licences.models import Kind
 from portal.stations.models import Connector
 from tests import world
-from tests.stations.statements import recorded
+from tests.statements import recorded
 
 LogIn = Callable[[Account], FlaskClient]
 

@@ -1,16 +1,13 @@
 """The status of a task: a truth table, and the one statement it comes from."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.exports import queries
 from portal.exports.models import RunState
 from portal.exports.status import Facts, status
 from tests.exports.scene import Scene, plan, runs
+from tests.statements import recorded
 
 D, U, W, X, OK, F = (
     RunState.DUE,
@@ -75,13 +72,6 @@ def test_a_task_without_runs_has_facts_too(session: Session, scene: Scene) -> No
 
 def test_one_statement_serves_any_number_of_tasks(session: Session, scene: Scene) -> None:
     plan(session)
-    with _counted(session) as seen:
+    with recorded() as seen:
         queries.facts(session, [scene.task] * 3)
-    assert [statement.split()[0] for statement in seen if not statement.startswith("BEGIN")] == ["SELECT"]
-
-
-@contextmanager
-def _counted(session: Session) -> Iterator[list[str]]:
-    seen: list[str] = []
-    sa.event.listen(session.get_bind(), "before_cursor_execute", lambda *args: seen.append(args[2]))
-    yield seen
+    assert len(seen) == 1

@@ -1,19 +1,18 @@
 """The operator's pages: accounts and their licences."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.core.db import db
 from portal.licences.models import Kind, Licence
 from tests import world
 from tests.accounts.post import present
+from tests.statements import recorded
 
 LogIn = Callable[[Account], FlaskClient]
 DAYS = {"kind": "auto_export", "first_day": "2026-01-01", "last_day": ""}
@@ -34,21 +33,6 @@ def licences(session: Session) -> list[Licence]:
     rows = list(session.scalars(sa.select(Licence).order_by(Licence.id), execution_options={"populate_existing": True}))
     session.commit()
     return rows
-
-
-@pytest.fixture
-def statements(app: Flask) -> Iterator[list[str]]:
-    """The SQL statements that the application runs from here on."""
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
-
-    with app.app_context():
-        engine = db.engine
-    event.listen(engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(engine, "before_cursor_execute", note)
 
 
 def test_it_lists_accounts_with_their_licences(browser: FlaskClient) -> None:
@@ -77,19 +61,17 @@ def test_it_filters_by_licence(browser: FlaskClient, licence: str, shown: int) -
     assert page.count('href="/operator/accounts/') == shown
 
 
-def test_a_page_costs_the_same_with_many_accounts(
-    session: Session, browser: FlaskClient, statements: list[str]
-) -> None:
-    browser.get("/operator/accounts")
-    few = len(statements)
+def test_a_page_costs_the_same_with_many_accounts(session: Session, browser: FlaskClient) -> None:
+    with recorded() as few:
+        browser.get("/operator/accounts")
     for number in range(120):
         session.add(Account(email=f"a{number:03}@many.example", name=""))
     session.commit()
-    statements.clear()
-    page = browser.get("/operator/accounts?page=2&q=many").text
+    with recorded() as many:
+        page = browser.get("/operator/accounts?page=2&q=many").text
     assert "a050@many.example" in page
     assert "Page 2 of 3" in page
-    assert len(statements) == few <= 8
+    assert len(many) == len(few) <= 8
 
 
 @pytest.mark.parametrize("page", ["0", "-1", "99999", "x"])

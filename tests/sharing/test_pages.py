@@ -7,9 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
-from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
@@ -18,6 +16,7 @@ from portal.core.mail import MailMessage
 from portal.licences.models import Kind, Licence
 from portal.stations.models import Grant
 from tests import world
+from tests.statements import recorded
 
 Browser = Callable[[Account], FlaskClient]
 
@@ -206,25 +205,18 @@ def test_a_change_is_one_step(session: Session, place: SimpleNamespace, master: 
 
 
 def test_the_list_takes_as_many_statements_for_many_grants_as_for_few(
-    app: Flask, session: Session, place: SimpleNamespace, logged_in: Browser
+    session: Session, place: SimpleNamespace, logged_in: Browser
 ) -> None:
-    def statements() -> int:
-        sent: list[str] = []
-        event.listen(engine, "before_cursor_execute", lambda *call: sent.append(call[2]))
-        assert browser.get(page_of(place)).status_code == 200
-        return len(sent)
-
     browser = logged_in(place.master)
-    with app.app_context():
-        from portal.core.db import db
-
-        engine = db.engine
     world.grant(session, place.group, "display", place.users)
     session.commit()
-    few = statements()
+    with recorded() as few:
+        browser.get(page_of(place))
     for number in range(60):
         world.grant(
             session, place.group, "display", f"a{number}@x.example", revoked_at=clock.now() if number % 2 else None
         )
     session.commit()
-    assert statements() == few <= 25
+    with recorded() as many:
+        assert browser.get(page_of(place)).status_code == 200
+    assert len(many) == len(few) <= 25

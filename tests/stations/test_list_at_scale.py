@@ -10,7 +10,7 @@ from portal.accounts.models import Account
 from portal.licences.models import Kind
 from portal.stations.models import StationGroup
 from tests import world
-from tests.stations.statements import full_scans, recorded
+from tests.statements import full_scans, recorded
 
 STATIONS = 100_000
 MOST_STATEMENTS = 12

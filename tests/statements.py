@@ -1,4 +1,4 @@
-"""The SQL statements that a request causes, and how the database carries them out."""
+"""The SQL queries that a request or a function causes, and how the database carries them out."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ FULL_SCAN = re.compile(r"(?:SCAN|Seq Scan on) (station|connector)\b(?! VIRTUAL)"
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
-    """Every statement of every engine inside, with its parameters."""
+    """Every query of every engine inside, with its parameters."""
     found: list[Statement] = []
 
     def note(_connection: object, _cursor: object, text: str, parameters: Any, *_others: object) -> None:

@@ -93,12 +93,6 @@ def past(session: Session, group: StationGroup, page: int = 1) -> Page[Line]:
     return _lines(session, group, gone, sa.func.coalesce(Grant.revoked_at, Grant.ends_at).desc(), page)
 
 
-def live_count(session: Session, station_group_id: int) -> int:
-    """How many grants on the station group are neither revoked nor ended, for the tab."""
-    condition = sa.and_(Grant.station_group_id == station_group_id, Grant.revoked_at.is_(None), not_over(clock.now()))
-    return session.scalar(sa.select(sa.func.count()).select_from(Grant).where(condition)) or 0
-
-
 def granted_to(session: Session, group: UserGroup) -> Sequence[tuple[Grant, str]]:
     """What is granted to the user group now: grant and name of the station group."""
     rows = session.execute(

@@ -69,6 +69,7 @@ def register() -> Answer:
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
+            browser["language"] = fields[3]  # the page that follows, and the log-in after it
             browser["registered"] = links.state(account) if account else secrets.token_hex(16)
             return render_template("accounts/registered.html", email=pages.text(form.email).strip())
     return render_template("accounts/register.html", form=form), 422 if form.errors else 200

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from flask import (
@@ -23,6 +24,7 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager, current_user
 from flask_wtf import CSRFProtect
+from flask_wtf.csrf import CSRFError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -127,12 +129,14 @@ def create(app: Flask, settings: Settings) -> None:
     limiter.init_app(app)
     login.init_app(app)
     login.login_view = "accounts.log_in"
+    login.login_message = ""  # the page says what it is for; the default speaks English to everybody
     babel.init_app(app, locale_selector=lambda: f"{language()}_CH", timezone_selector=time_zone)
     app.register_blueprint(bp)
     app.before_request(_begin)
     app.after_request(_headers)
     app.register_error_handler(NotThere, lambda _error: _error_page(404))
     app.register_error_handler(NotAllowed, lambda _error: _error_page(403))
+    app.register_error_handler(CSRFError, _csrf_error)
     app.register_error_handler(HTTPException, _http_error)
 
 
@@ -219,6 +223,16 @@ def set_theme() -> WerkzeugResponse:
 def keep_theme(response: WerkzeugResponse, chosen: str) -> None:
     """Remember the appearance in this browser."""
     response.set_cookie("theme", chosen, max_age=31536000, samesite="Lax", httponly=True)
+
+
+def _csrf_error(error: CSRFError) -> WerkzeugResponse | tuple[str, int]:
+    """A form sent after its session ended, by a log-out in another tab say: to log-in, and from there back to the page
+    of the form. Anything else without a valid token is refused."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    if current_user.is_authenticated or getattr(view, "action", "public") == "public":
+        return _http_error(error)
+    page = inner_path(urlsplit(request.referrer or "").path, url_for("dashboard.show"))
+    return redirect(url_for("accounts.log_in", next=page))
 
 
 def _http_error(error: HTTPException) -> tuple[str, int]:

@@ -80,6 +80,15 @@ def test_every_form_needs_its_token(app: Flask, session: Session) -> None:
     assert answer.status_code == 400
 
 
+def test_a_form_that_outlived_its_session_leads_to_log_in_and_back(app: Flask, session: Session) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    form = {"csrf_token": "of the session that ended", "name": "Garage"}
+    answer = app.test_client().post(
+        "/stations/create", data=form, headers={"Referer": "http://localhost/stations/create"}
+    )
+    assert answer.headers["Location"] == "/log-in?next=/stations/create"
+
+
 @pytest.fixture
 def limited_app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """The application with its limits, which other tests do without."""

@@ -23,6 +23,7 @@ from portal.stations.queries import visible_stations
 
 MOST_AT_ONCE = 500
 ROW_EXCERPT = 20
+YEARS = range(1970, 2200)  # as in files; beyond them an instant may not exist in another time zone
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ def _instant(text: str, zone: ZoneInfo, field: str) -> datetime:
         local = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise RuleBroken(field, "Enter date and time such as 2026-03-31 14:05.") from error
+    if local.year not in YEARS:
+        raise RuleBroken(field, "Enter date and time such as 2026-03-31 14:05.")
     found = to_utc(local, zone)
     if found is MomentProblem.AMBIGUOUS_HOUR:
         raise RuleBroken(field, "This hour occurs twice. Add its offset, such as +02:00 or +01:00.")

@@ -28,6 +28,7 @@ from portal.stations.models import Connector, StationGroup, StationGroupStation
 
 MOST_YEARS = 20  # a backfill may reach back
 MOST_HOURS = 720
+LAST_YEAR = 2999
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +172,8 @@ def _check_days(wanted: Wanted) -> None:
         raise RuleBroken("starts_on", "Choose a first day at most %(years)s years back.", years=MOST_YEARS)
     if wanted.ends_on is not None and wanted.ends_on < wanted.starts_on:
         raise RuleBroken("ends_on", "The last day comes before the first one.")
+    if wanted.ends_on is not None and wanted.ends_on.year > LAST_YEAR:
+        raise RuleBroken("ends_on", "Choose an earlier day, or leave it empty.")
     if not 0 <= wanted.hours_after_end <= MOST_HOURS:
         raise RuleBroken("hours_after_end", "Enter 0 to %(most)s hours.", most=MOST_HOURS)
 

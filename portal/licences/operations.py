@@ -12,6 +12,8 @@ from portal.core.errors import RuleBroken
 from portal.licences import queries
 from portal.licences.models import Kind, Licence
 
+YEARS = range(2000, 3000)
+
 
 def beginning(day: date, zone: ZoneInfo) -> datetime:
     """The first instant of a local day: midnight, or what comes after it where a clock change takes midnight away."""
@@ -29,7 +31,7 @@ def activate(
     zone = ZoneInfo(actor.time_zone)
     if last_day and last_day < first_day:
         raise RuleBroken("last_day", "The last day lies before the first.")
-    if not 2000 <= first_day.year <= 2999 or (last_day and last_day.year > 2999):
+    if first_day.year not in YEARS or (last_day and last_day.year not in YEARS):
         raise RuleBroken("first_day", "Choose a day of this millennium.")
     starts_at = beginning(first_day, zone)
     ends_at = beginning(last_day + timedelta(days=1), zone) if last_day else None
@@ -63,6 +65,8 @@ def end(session: Session, actor: Account, licence: Licence, last_day: date | Non
         raise RuleBroken("", "This licence has ended already.")
     if last_day and last_day < now.astimezone(zone).date():
         raise RuleBroken("last_day", "Choose today or a later day.")
+    if last_day and last_day.year not in YEARS:
+        raise RuleBroken("last_day", "Choose a day of this millennium.")
     ends_at = beginning(last_day + timedelta(days=1), zone) if last_day else now
     if last_day and licence.ends_at and licence.ends_at < ends_at:
         raise RuleBroken("last_day", "The licence ends before that day anyway.")

@@ -75,6 +75,8 @@ def test_a_corrected_row_is_not_billed_again_by_the_same_file(
         ({"energy": "9999"}, "energy"),
         ({"energy": "much"}, "energy"),
         ({"start": "01.03.2024"}, "start"),
+        ({"start": "0001-01-01 00:00"}, "start"),
+        ({"end": "9999-12-31 23:59-12:00"}, "end"),
         ({"start": "2023-10-29 02:30"}, "start"),
         ({"start": "2023-03-26 02:30"}, "start"),
         ({"connector": 9}, "connector"),

@@ -114,13 +114,13 @@ def test_a_licence_that_has_not_begun_is_withdrawn(session: Session, operator: A
     operations.activate(session, operator, account, EXPORT, today(), None)
 
 
-@pytest.mark.parametrize("days", [-1, 30])
+@pytest.mark.parametrize("day", [today() - timedelta(days=1), today() + timedelta(days=30), date.max])
 def test_it_refuses_a_day_that_is_over_or_after_the_end(
-    session: Session, operator: Account, account: Account, days: int
+    session: Session, operator: Account, account: Account, day: date
 ) -> None:
     row = operations.activate(session, operator, account, EXPORT, today(), today() + timedelta(days=10))
     with pytest.raises(RuleBroken) as broken:
-        operations.end(session, operator, row, today() + timedelta(days=days))
+        operations.end(session, operator, row, day)
     assert broken.value.field == "last_day"
 
 

@@ -1,6 +1,7 @@
 """What the pages about accounts share: the blueprint, the links of this installation, the keys of limits."""
 
 from flask import Blueprint, Response, current_app, render_template, request
+from flask_login import current_user
 from werkzeug.wrappers import Response as AnyResponse
 
 from portal.accounts.links import DeadLink, Links
@@ -19,6 +20,11 @@ def site_links() -> Links:
 def typed_address() -> str:
     """The address typed in, as the key of a limit: whoever changes the client still meets it."""
     return f"address:{request.form.get('email', '').strip().lower()[:254]}"
+
+
+def reader() -> str:
+    """The logged-in account, as the key of a limit."""
+    return f"account:{current_user.get_id()}"
 
 
 def refused(response: Response) -> bool:

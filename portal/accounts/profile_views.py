@@ -2,20 +2,15 @@
 
 from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext
-from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from portal.accounts import changes, login, queries
 from portal.accounts import forms as pages
-from portal.accounts.blueprint import Answer, bp, refused, site_links
+from portal.accounts.blueprint import Answer, bp, reader, refused, site_links
 from portal.core import forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
-
-
-def _reader() -> str:
-    return f"account:{current_user.get_id()}"
 
 
 @bp.route("/profile", methods=["GET", "POST"])
@@ -39,7 +34,7 @@ def profile() -> Answer:
 
 
 @bp.route("/profile/password", methods=["GET", "POST"])
-@limiter.limit("10 per hour", methods=["POST"], key_func=_reader, deduct_when=refused)
+@limiter.limit("10 per hour", methods=["POST"], key_func=reader, deduct_when=refused)
 @guard("account:edit")
 def change_password() -> Answer:
     account = login.current_account()
@@ -60,7 +55,7 @@ def change_password() -> Answer:
 
 
 @bp.route("/profile/email", methods=["GET", "POST"])
-@limiter.limit("10 per hour", methods=["POST"], key_func=_reader)
+@limiter.limit("10 per hour", methods=["POST"], key_func=reader)
 @guard("account:edit")
 def change_email() -> Answer:
     account = login.current_account()

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal.accounts import user_groups
+from portal.accounts.blueprint import reader
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
 from portal.core import authz, forms, letters, web
@@ -31,6 +32,9 @@ bp = Blueprint("sharing", __name__)
 
 OPENED = ("station_group_id", "station_id")  # what a URL names when its page shows something shared
 Page = str | tuple[str, int] | WerkzeugResponse
+
+# Each grant to an address, and each change of one, sends a letter to somebody who has not asked for it.
+letters_limit = limiter.shared_limit("120 per hour; 300 per day", "grants", key_func=reader, methods=["POST"])
 
 
 @bp.get("/station-groups/<int:station_group_id>/sharing")
@@ -53,7 +57,7 @@ def list_grants(station_group: StationGroup) -> str:
 
 
 @bp.route("/station-groups/<int:station_group_id>/sharing/add", methods=["GET", "POST"])
-@limiter.limit("120 per hour", methods=["POST"])
+@letters_limit
 @guard("grant:give_display", station_group=stations.station_group)
 def add(station_group: StationGroup) -> Page:
     session, form = db.session(), GiveForm()
@@ -81,6 +85,7 @@ def add(station_group: StationGroup) -> Page:
 
 
 @bp.route("/grants/<int:grant_id>/change", methods=["GET", "POST"])
+@letters_limit
 @guard("grant:revoke", grant=stations.grant)
 def change(grant: Grant) -> Page:
     session = db.session()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import count
 from types import SimpleNamespace
 
 import pytest
@@ -13,12 +14,15 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.core import clock
 from portal.core.mail import MailMessage
+from portal.core.web import limiter
 from portal.licences.models import Kind, Licence
 from portal.stations.models import Grant
 from tests import world
 from tests.statements import recorded
 
 Browser = Callable[[Account], FlaskClient]
+
+VERSIONS = count(1000)  # limits are counted for each log-in, and outlive a test
 
 
 def page_of(place: SimpleNamespace) -> str:
@@ -202,6 +206,19 @@ def test_a_change_is_one_step(session: Session, place: SimpleNamespace, master: 
     assert master.post(f"/grants/{old.id}/change", data={"role": "manage"}).status_code == 422
     roles = session.scalars(sa.select(Grant.role).where(Grant.revoked_at.is_(None))).all()
     assert roles == ["display"]
+
+
+def test_giving_and_changing_share_one_limit_of_letters(
+    session: Session, place: SimpleNamespace, logged_in: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = world.grant(session, place.group, "display", "a@x.example")
+    place.master.session_version = next(VERSIONS)
+    master = logged_in(place.master)
+    monkeypatch.setattr(limiter, "enabled", True)
+    add, change = page_of(place) + "/add", f"/grants/{grant.id}/change"
+    answers = [master.post(url, data={}).status_code for _ in range(61) for url in (add, change)]
+    assert (answers[119], answers[-2:]) == (422, [429, 429])
+    assert master.get(add).status_code == 200
 
 
 def test_the_list_takes_as_many_statements_for_many_grants_as_for_few(

@@ -7,11 +7,12 @@ from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
+from portal.accounts.blueprint import reader
 from portal.accounts.login import current_account
 from portal.core import clock, forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
-from portal.core.web import guard
+from portal.core.web import guard, limiter
 from portal.delivery import queries as delivery
 from portal.exports import formatter_views, labels, operations, queries, run_views
 from portal.exports.blueprint import Page, bp
@@ -24,6 +25,9 @@ from portal.licences import queries as licences
 from portal.licences.models import Kind
 
 SHOWN_METERS = 5
+
+# A driver can be chosen only if he has an account: this bounds how many addresses somebody can try in that way.
+saving_limit = limiter.shared_limit("120 per hour; 300 per day", "tasks", key_func=reader, methods=["POST"])
 
 
 @bp.get("")
@@ -59,6 +63,7 @@ def _list(template: str) -> str:
 
 
 @bp.route("/tasks/new", methods=["GET", "POST"])
+@saving_limit
 @guard("task:edit")
 def create_task() -> Page:
     session, account = db.session(), current_account()
@@ -81,6 +86,7 @@ def create_task() -> Page:
 
 
 @bp.route("/tasks/<int:task_id>/edit", methods=["GET", "POST"])
+@saving_limit
 @guard("task:edit", task=queries.task)
 def edit_task(task: ExportTask) -> Page:
     session, task_id, name = db.session(), task.id, task.name

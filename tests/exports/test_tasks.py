@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import count
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from portal.core import clock
 from portal.core.config import Settings
 from portal.core.files import StoredFile
 from portal.core.vault import Vault
+from portal.core.web import limiter
 from portal.exports.models import ExportRun, ExportTask
 from portal.licences.models import Kind, Licence
 from portal.stations.models import Grant
@@ -24,6 +26,7 @@ from tests.exports.scene import START, Scene, plan, runs
 from tests.statements import recorded
 
 LogIn = Callable[[Account], FlaskClient]
+VERSIONS = count(1000)  # limits are counted for each log-in, and outlive a test
 
 
 @pytest.fixture
@@ -349,6 +352,17 @@ def test_a_driver_sees_which_exports_contain_him(session: Session, scene: Scene,
     page = logged_in(driver).get("/exports/containing-me").text
     assert "Lugano" in page
     assert "No export contains you" in logged_in(scene.owner).get("/exports/containing-me").text
+
+
+def test_addresses_of_drivers_can_be_tried_so_often(
+    session: Session, scene: Scene, logged_in: LogIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene.owner.session_version = next(VERSIONS)
+    browser = logged_in(scene.owner)
+    monkeypatch.setattr(limiter, "enabled", True)
+    new, edit = "/exports/tasks/new", _url(scene, "/edit")
+    answers = [browser.post(url, data={}).status_code for _ in range(61) for url in (new, edit)]
+    assert (answers[119], answers[-2:]) == (422, [429, 429])
 
 
 def test_the_list_costs_the_same_for_many_tasks(session: Session, scene: Scene, logged_in: LogIn) -> None:

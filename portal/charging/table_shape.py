@@ -44,7 +44,7 @@ class FileFault(StrEnum):
     UNDECODABLE = "undecodable"
 
 
-class FileProblem(Exception):  # noqa: N818 - the name that its readers know it by
+class FileProblem(Exception):
     """The file as a whole cannot be read; message_key and params make the sentence for its user."""
 
     def __init__(self, message_key: FileFault, **params: str | int) -> None:

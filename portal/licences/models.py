@@ -26,9 +26,7 @@ class Licence(Base):
     __table_args__ = (
         sa.Index("ix_licence_account_id_kind", "account_id", "kind"),
         sa.CheckConstraint("ends_at IS NULL OR ends_at >= starts_at", "ends_after_start"),
-        sa.CheckConstraint(
-            "kind IN ('authorisation', 'auto_export', 'reports', 'maintenance')", "kind_is_known"
-        ),
+        sa.CheckConstraint("kind IN ('authorisation', 'auto_export', 'reports', 'maintenance')", "kind_is_known"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -227,7 +227,9 @@ def keep_theme(response: WerkzeugResponse, chosen: str) -> None:
 
 def _csrf_error(error: CSRFError) -> WerkzeugResponse | tuple[str, int]:
     """A form sent after its session ended, by a log-out in another tab say: to log-in, and from there back to the page
-    of the form. Anything else without a valid token is refused."""
+    of the form; an old log-in page: to a new one. Anything else without a valid token is refused."""
+    if request.endpoint == login.login_view and request.form.get("csrf_token"):
+        return redirect(url_for("accounts.log_in", next=request.args.get("next")))
     view = current_app.view_functions.get(request.endpoint or "")
     if current_user.is_authenticated or getattr(view, "action", "public") == "public":
         return _http_error(error)

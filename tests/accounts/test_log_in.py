@@ -89,6 +89,13 @@ def test_a_form_that_outlived_its_session_leads_to_log_in_and_back(app: Flask, s
     assert answer.headers["Location"] == "/log-in?next=/stations/create"
 
 
+def test_a_log_in_page_that_is_too_old_is_shown_anew(app: Flask) -> None:
+    app.config["WTF_CSRF_ENABLED"] = True
+    form = {"csrf_token": "of a cookie that is gone", "email": "master@demo.example", "password": world.PASSWORD}
+    answer = app.test_client().post("/log-in?next=/stations", data=form)
+    assert answer.headers["Location"] == "/log-in?next=/stations"
+
+
 @pytest.fixture
 def limited_app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Flask:
     """The application with its limits, which other tests do without."""

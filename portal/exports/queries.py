@@ -202,7 +202,7 @@ def runs(session: Session, row: ExportTask, state: str = "", page: int = 1) -> P
     today."""
     chosen = [ExportRun.task_id == row.id]
     if state == "changed":
-        chosen.append(ExportRun.id.in_(_changed_ids(row)))
+        chosen.append(ExportRun.id.in_(_changed_ids(row)) if _may_export(session, row) else sa.false())
     elif state in set(RunState):
         chosen.append(ExportRun.state == state)
     total = session.scalar(sa.select(sa.func.count(ExportRun.id)).where(*chosen)) or 0
@@ -211,14 +211,21 @@ def runs(session: Session, row: ExportTask, state: str = "", page: int = 1) -> P
 
 
 def changes(session: Session, row: ExportTask, listed: Sequence[ExportRun]) -> Mapping[int, Change]:
-    """Of these runs of the task, those whose delivered energy is not what the sessions sum up to today."""
+    """Of these runs of the task, those whose delivered energy is not what the sessions sum up to today. None once the
+    task's owner may export the station group no more: he keeps what was delivered, and learns nothing new."""
     ids = [one.id for one in listed if one.state == RunState.DELIVERED]
-    if not ids:
+    if not ids or not _may_export(session, row):
         return {}
     found = session.execute(_sums(row).where(ExportRun.id.in_(ids)))
     return {
         run_id: Change(delivered, int(present)) for run_id, delivered, present in found if delivered != int(present)
     }
+
+
+def _may_export(session: Session, row: ExportTask) -> bool:
+    if row.scope == Scope.DRIVER:
+        return shows_drivers(session, row.owner_id, row.station_group_id)
+    return authz.may(session, row.owner_id, "export:create", [row.station_group_id])
 
 
 def _changed_ids(row: ExportTask) -> sa.Select[int]:

@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
+from portal.core import clock
 from portal.core.config import Settings
 from portal.core.vault import Vault
 from portal.exports.models import ExportRun
@@ -82,6 +83,23 @@ def test_values_that_came_late_are_shown_as_pending(
     changed = browser.get(f"/exports/tasks/{scene.task.id}?state=changed").text
     assert delivered[0].file_name in changed
     assert delivered[1].file_name not in changed
+
+
+def test_whoever_may_export_no_more_learns_of_no_new_values(
+    session: Session, scene: Scene, delivered: list[ExportRun], logged_in: LogIn
+) -> None:
+    guest = world.account(session, "guest@demo.example", Kind.AUTHORISATION, Kind.AUTO_EXPORT)
+    world.licence(session, scene.owner, Kind.AUTHORISATION)
+    grant = world.grant(session, scene.group, "manage", guest.email)
+    scene.task.owner_id = guest.id
+    scenes.charge(session, scene.connectors[0], delivered[0].starts_at + timedelta(hours=20), 250)
+    browser, file_name, listed = logged_in(guest), delivered[0].file_name, f"/exports/tasks/{scene.task.id}"
+    assert "0.25 kWh is pending" in browser.get(_url(delivered[0])).text
+    grant.revoked_at = clock.now()
+    session.commit()
+    assert "changed since" not in browser.get(_url(delivered[0])).text
+    assert "0.25" not in browser.get(listed).text
+    assert file_name not in browser.get(f"{listed}?state=changed").text
 
 
 def test_values_of_another_driver_change_nothing(

@@ -1,13 +1,13 @@
 """How figures and times are written for the reader: his language, his time zone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from babel.numbers import format_currency as _currency
 from flask import Flask
-from flask_babel import format_date, format_datetime, format_decimal, get_locale
+from flask_babel import format_date, format_datetime, format_decimal, get_locale, gettext
 from jinja2 import pass_context
 
 
@@ -55,8 +55,17 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper() or "?"
 
 
+def worded(message: str, kept: Mapping[str, Any] | None = None) -> str:
+    """A stored message in the reader's language, where its template was kept with it; else as it was written."""
+    template = (kept or {}).get("template")
+    if not template:
+        return message
+    params = (kept or {}).get("params") or {}
+    return str(gettext(template, **params) if params else gettext(template))
+
+
 def create(app: Flask) -> None:
-    for written in (local_datetime, local_date, kwh, number, rappen, price, kilowatts, initials):
+    for written in (local_datetime, local_date, kwh, number, rappen, price, kilowatts, initials, worded):
         app.add_template_filter(_for_the_reader(written), written.__name__)
 
 

@@ -1,6 +1,7 @@
 """What can be wrong with a request or a rule, as types that every entry point understands."""
 
 from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 
 class NotThere(Exception):
@@ -27,6 +28,20 @@ class RuleBroken(Exception):
 
 class SettingsError(Exception):
     """A setting is missing or wrong; the message is one plain sentence for the operator."""
+
+
+class Sentence(NamedTuple):
+    """An English sentence that is kept for later readers: its gettext key and what fills the placeholders."""
+
+    template: str
+    params: Mapping[str, Any] = {}
+
+    def __str__(self) -> str:
+        return self.template % self.params if self.params else self.template
+
+    def kept(self) -> dict[str, Any]:
+        """As it is stored, to be read back by `portal.core.display.worded`."""
+        return {"template": self.template, "params": dict(self.params)}
 
 
 def N_(message: str) -> str:  # noqa: N802  gettext's customary name

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core import audit, clock
-from portal.core.errors import N_, RuleBroken
+from portal.core.errors import N_, RuleBroken, Sentence
 from portal.core.vault import Vault, VaultError
 from portal.delivery import queries
 from portal.delivery.models import Destination, Login
@@ -133,9 +133,9 @@ def upload_key(
     try:
         pair = unlocked(private_pem, passphrase or None)
     except (PassphraseNeededError, PassphraseWrongError) as error:
-        raise RuleBroken("passphrase", str(error)) from None
+        raise RuleBroken("passphrase", error.template) from None
     except BadKeyError as error:
-        raise RuleBroken("private_key", str(error).replace("%", "%%")) from None
+        raise RuleBroken("private_key", error.template, **error.params) from None
     row.login, row.public_key = Login.KEY.value, pair.public
     _seal(session, actor, row, vault, pair.private)
 
@@ -182,7 +182,10 @@ def confirm_host_key(
 
 def keep_test(row: Destination, steps: Iterable[Step]) -> None:
     """Note the result of a connection test, with what its owner may read."""
-    row.test_steps = [{"name": step.name, "ok": step.ok, "detail": step.detail} for step in steps]
+    row.test_steps = [
+        {"name": step.name, "ok": step.ok, "detail": step.detail, **Sentence(step.template, step.params).kept()}
+        for step in steps
+    ]
     row.tested_at = clock.now()
 
 

@@ -3,10 +3,13 @@
 from hashlib import sha256
 
 from portal.core.config import Settings
+from portal.core.errors import N_
 from portal.core.vault import Vault
 from portal.delivery.models import Destination, Login
 from portal.transports.addresses import Reach
 from portal.transports.sftp import SftpTarget
+
+SECRET_LOST = N_("The stored secret cannot be opened any more. Enter it again.")
 
 
 def reach(settings: Settings) -> Reach:

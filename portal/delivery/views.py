@@ -19,7 +19,7 @@ from portal.core.web import guard, limiter
 from portal.delivery import operations, queries
 from portal.delivery.forms import DestinationForm, KeyForm, PasswordForm
 from portal.delivery.models import Destination, Login
-from portal.delivery.sending import reach, target
+from portal.delivery.sending import SECRET_LOST, reach, target
 from portal.transports import DeliveryError, StepName
 from portal.transports.addresses import Reach
 from portal.transports.sftp import SftpTarget, Step, fetch_host_key, probe
@@ -151,7 +151,8 @@ def host_key(destination: Destination) -> Page:
             return redirect(url_for("destinations.test", destination_id=destination.id))
     except DeliveryError as error:
         log.warning("destination %s, %s: %s", destination.id, error.step, error.message)
-        fresh, problem = None, error.shown
+        template, params = error.shown
+        fresh, problem = None, gettext(template, **params) if params else gettext(template)
     except RuleBroken as broken:
         problem, code = gettext(broken.message), 422
     return render_template("destinations/host_key.html", row=destination, key=fresh, problem=problem), code
@@ -177,8 +178,7 @@ def _test(destination: Destination) -> None:
         where = target(destination, _vault(), _reach())
     except VaultError as error:
         log.error("destination %s: %s", destination.id, error)
-        broken = gettext("The stored secret cannot be opened any more. Enter it again.")
-        done = [Step("login", False, broken)]
+        done = [Step("login", False, SECRET_LOST)]
     else:
         db.session.commit()  # no transaction while a server is asked
         done = _run(probe(where))
@@ -195,8 +195,7 @@ def _run(steps: Generator[Step]) -> list[Step]:
         done.append(step)
         if time.monotonic() > limit:
             steps.close()
-            late = gettext("The server is too slow: the test was ended.")
-            done.append(Step(_following(step), False, late))
+            done.append(Step(_following(step), False, "The server is too slow: the test was ended."))
             break
     return done
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal.core import clock
 from portal.core.db import UtcDateTime, database_now
+from portal.core.errors import Sentence
 from portal.exports.models import ExportAttempt, ExportRun, ExportTask, RunState
 
 LEASE_SECONDS = 60
@@ -87,7 +88,13 @@ def lease(session: Session) -> sa.ColumnElement[datetime]:
 
 
 def step(
-    session: Session, held: Claim, name: str, message: str, values: Mapping[str, Any], *, failed: bool = False
+    session: Session,
+    held: Claim,
+    name: str,
+    message: str | Sentence,
+    values: Mapping[str, Any],
+    *,
+    failed: bool = False,
 ) -> None:
     """Change the run, renew its lease and note the step (none without a name), if this worker still holds it;
     LeaseLost else. The caller commits."""
@@ -100,11 +107,22 @@ def step(
     if session.execute(fenced).rowcount != 1:  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
         raise LeaseLost
     if name:
-        session.add(ExportAttempt(run_id=held.run_id, number=held.attempt, step=name, failed=failed, message=message))
+        wording = message.kept() if isinstance(message, Sentence) else {}
+        session.add(
+            ExportAttempt(
+                run_id=held.run_id, number=held.attempt, step=name, failed=failed, message=str(message), wording=wording
+            )
+        )
 
 
 def release(
-    session: Session, held: Claim, name: str, message: str, values: Mapping[str, Any], *, failed: bool = False
+    session: Session,
+    held: Claim,
+    name: str,
+    message: str | Sentence,
+    values: Mapping[str, Any],
+    *,
+    failed: bool = False,
 ) -> None:
     """The last step of a claim: as `step`, and the run is free again."""
     step(session, held, name, message, {**values, "lease_until": None, "worker": None}, failed=failed)

@@ -21,8 +21,9 @@ from sqlalchemy.orm import Session
 from portal.core import clock, files
 from portal.core.config import Settings
 from portal.core.db import reading_only, writing
+from portal.core.errors import Sentence
 from portal.core.vault import Vault, VaultError
-from portal.delivery.sending import place_on_server, reach, target
+from portal.delivery.sending import SECRET_LOST, place_on_server, reach, target
 from portal.exports import building, telling
 from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, in_seconds, release, step
 from portal.exports.models import ExportAttempt, ExportRun, RunState
@@ -36,7 +37,7 @@ MOST_FAILURES = 12  # with doubling waits from half a minute to six hours: the l
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 30, 6 * 3600
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_AT_MOST = 60, 900  # at a run that waits for data or a licence
 PIECE = 1 << 20
-INTERNAL = "Something went wrong in the portal itself. It was recorded for the operator and will be tried again."
+INTERNAL = Sentence("Something went wrong in the portal itself. It is tried again; the operator has a record.")
 
 
 @dataclass
@@ -92,12 +93,12 @@ class Delivery:
         except DeliveryError as error:
             log.warning("run %s, %s: %s", self.held.run_id, error.step, error.message)
             self.connections.close()
-            self._failed(error.step, error.shown, permanent=error.permanent)
+            self._failed(error.step, Sentence(*error.shown), permanent=error.permanent)
         except (FormatError, SettingsError) as error:
-            self._failed("build", str(error), permanent=True)
+            self._failed("build", Sentence(error.template, error.params), permanent=True)
         except VaultError as error:
             log.error("run %s: %s", self.held.run_id, error)
-            self._failed("login", "The stored secret cannot be opened any more. Enter it again.", permanent=True)
+            self._failed("login", Sentence(SECRET_LOST), permanent=True)
         except Exception:
             log.exception("run %s failed in the portal itself", self.held.run_id)
             self.connections.close()
@@ -141,7 +142,8 @@ class Delivery:
         with writing(), self.sessions() as session:
             kept = files.keep(session, name, iter(lambda: draft.read(PIECE), b""))
             values = {"file_id": kept.id, "file_name": name, "size": kept.size, "sha256": kept.sha256, "reason": {}}
-            step(session, self.held, "built", f"{name}, {kept.size} bytes", {**values, **totals.values()})
+            done = Sentence("%(name)s, %(size)s bytes", {"name": name, "size": kept.size})
+            step(session, self.held, "built", done, {**values, **totals.values()})
             session.commit()
 
     def _upload(self, heartbeat: Heartbeat) -> None:
@@ -192,7 +194,8 @@ class Delivery:
             self._moved()
             return
         server = self.connections.to(wanted)
-        message, unconfirmed = name, False
+        message: str | Sentence = name
+        unconfirmed = False
         try:
             server.publish(temporary, name, replace=replace)
         except NameTakenError:
@@ -202,14 +205,14 @@ class Delivery:
             # An earlier attempt renamed it and was killed before it could say so. Where the receiver has taken the
             # file away since, nothing on the server can tell that from a deleted temporary file.
             unconfirmed = server.size(name) != size
-            message = "Published by an earlier attempt."
+            message = Sentence("Published by an earlier attempt.")
         delivered = {"state": RunState.DELIVERED.value, "delivered_at": clock.now(), "reason": {}, "failures": 0}
         self._leave("delivered", message, {**delivered, "unconfirmed": unconfirmed})
 
     def _moved(self) -> None:
         """The destination was changed after the upload: the file goes to the new place, from the beginning."""
         again = {"state": RunState.DUE.value, "temporary_name": None, "uploaded_to": None, "not_before": clock.now()}
-        self._leave("moved", "The destination was changed after the upload.", again)
+        self._leave("moved", Sentence("The destination was changed after the upload."), again)
 
     def _other_name(self) -> str:
         """A name of its own for a run built in the same moment as another one of that name. NameTakenError where the
@@ -229,13 +232,13 @@ class Delivery:
         news = "waiting" if reason != known else ""  # a run that waits for weeks is looked at often, and told of once
         self._leave(news, str(reason["code"]), values)
 
-    def _failed(self, at: str, message: str, *, permanent: bool) -> None:
+    def _failed(self, at: str, message: Sentence, *, permanent: bool) -> None:
         with self.sessions() as session:
             run = self._row(session)
             failures, uploaded = run.failures + 1, run.state == RunState.UPLOADED
             over = permanent or failures >= MOST_FAILURES
             state = RunState.FAILED if over else RunState.UPLOADED if uploaded else RunState.DUE
-            reason = {"code": "failed", "step": at, "message": message}
+            reason = {"code": "failed", "step": at, "message": str(message), **message.kept()}
             values = {"state": state.value, "failures": failures, "reason": reason, "not_before": retry_at(failures)}
             if over:
                 telling.of_failure(session, run, message, self.connections.settings.public_url)
@@ -247,7 +250,7 @@ class Delivery:
             step(session, self.held, name, message, values)
             session.commit()
 
-    def _leave(self, name: str, message: str, values: dict[str, Any]) -> None:
+    def _leave(self, name: str, message: str | Sentence, values: dict[str, Any]) -> None:
         with self.sessions() as session:
             release(session, self.held, name, message, values)
             session.commit()

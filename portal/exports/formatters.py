@@ -77,11 +77,11 @@ def check(wanted: Wanted) -> None:
     try:
         check_pattern(wanted.settings.get("file_name") or building.PATTERNS[wanted.format])
     except SettingsError as error:
-        raise RuleBroken("file_name", error.message.replace("%", "%%")) from None
+        raise RuleBroken("file_name", error.template, **error.params) from None
     try:
         _settings(draft)
     except SettingsError as error:
-        raise RuleBroken(error.field, error.message.replace("%", "%%")) from None
+        raise RuleBroken(error.field, error.template, **error.params) from None
 
 
 def preview(wanted: Wanted, rows: Iterator[MeterPeriod]) -> list[str]:
@@ -96,7 +96,7 @@ def preview(wanted: Wanted, rows: Iterator[MeterPeriod]) -> list[str]:
         else:
             content = b"".join(islice(csv_file.write(rows, settings), 2))
     except FormatError as error:
-        raise RuleBroken("", str(error).replace("%", "%%")) from None
+        raise RuleBroken("", error.template, **error.params) from None
     encoding = wanted.settings.get("encoding", "utf-8")
     return content.decode(encoding, "replace").splitlines()[:PREVIEW_LINES]
 

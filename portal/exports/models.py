@@ -158,4 +158,5 @@ class ExportAttempt(Base):
     at: Mapped[datetime] = mapped_column(default=clock.now)
     step: Mapped[str] = mapped_column(sa.String(30))  # claimed, built, uploaded, delivered, or the step that failed
     failed: Mapped[bool] = mapped_column(default=False)
-    message: Mapped[str] = mapped_column(sa.Text, default="")  # the server's words, or ours
+    message: Mapped[str] = mapped_column(sa.Text, default="")  # the server's words, or ours in English
+    wording: Mapped[dict[str, Any]] = mapped_column(default=dict)  # the message's template and what fills it

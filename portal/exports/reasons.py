@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from flask import url_for
 from flask_babel import gettext, ngettext
 
-from portal.core.display import local_datetime
+from portal.core.display import local_datetime, worded
 from portal.exports.models import ExportTask
 from portal.formats.rows import LABELS
 
@@ -33,7 +33,7 @@ def advice(reason: Mapping[str, Any], task: ExportTask, *, mine: bool) -> Advice
 
 
 def _failed(reason: Mapping[str, Any], task: ExportTask) -> Advice:
-    words, at = str(reason.get("message", "")), reason.get("step")
+    words, at = worded(str(reason.get("message", "")), reason), reason.get("step")
     if at == "build":
         return Advice(
             words, url_for("formatters.edit", formatter_id=task.formatter_id), gettext("Look at the formatter")

@@ -4,10 +4,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.core import letters
+from portal.core.errors import Sentence
 from portal.exports.models import ExportRun, RunState
 
 
-def of_failure(session: Session, run: ExportRun, message: str, public_url: str) -> None:
+def of_failure(session: Session, run: ExportRun, message: Sentence, public_url: str) -> None:
     """Tell the owner that a run was given up, in the caller's transaction; once for all failed runs of a task, because
     a server that turned away one period turns away the next ones as well."""
     others = (ExportRun.task_id == run.task_id, ExportRun.state == RunState.FAILED, ExportRun.id != run.id)
@@ -23,6 +24,7 @@ def of_failure(session: Session, run: ExportRun, message: str, public_url: str) 
         destination=task.destination.name,
         first_day=run.period_start.isoformat(),
         last_day=run.last_day.isoformat(),
-        message=message,
+        template=message.template,
+        params=message.params,
         url=f"{public_url}/exports/tasks/{task.id}",
     )

@@ -102,7 +102,7 @@ class CsvSettings:
             ("per", PER),
         ):
             if getattr(self, name) not in choices:
-                raise SettingsError(name, f"Choose one of {' '.join(map(repr, choices))}.")
+                raise SettingsError(name, "Choose one of %(choices)s.", choices=" ".join(map(repr, choices)))
         if self.separator == self.decimal_mark:
             raise SettingsError("decimal_mark", "The decimal mark and the separator must differ.")
         check_identifier("identifier", self.identifier)
@@ -114,22 +114,24 @@ class CsvSettings:
 def _check_columns(settings: CsvSettings) -> None:
     columns, titles = settings.columns, settings.titles
     if unknown := [name for name in columns if name not in COLUMNS]:
-        raise SettingsError("columns", f"Unknown: {', '.join(unknown)}. Known: {', '.join(COLUMNS)}.")
+        raise SettingsError(
+            "columns", "Unknown: %(unknown)s. Known: %(known)s.", unknown=", ".join(unknown), known=", ".join(COLUMNS)
+        )
     if not columns or len(set(columns)) < len(columns):
         raise SettingsError("columns", "Choose at least one column, and none twice.")
     if settings.per == "quarter" and "register_kwh" in columns:
-        raise SettingsError(
-            "columns", "A meter reading stands at the end of a period, not of a quarter hour."
-        )
+        raise SettingsError("columns", "A meter reading stands at the end of a period, not of a quarter hour.")
     if titles and len(titles) != len(columns):
-        raise SettingsError("titles", f"Enter {len(columns)} titles, one for each column, or none.")
+        raise SettingsError("titles", "Enter %(number)s titles, one for each column, or none.", number=len(columns))
     for title in titles:
         if FORMULA.search(title) or UNPRINTABLE.search(title):
-            raise SettingsError("titles", f"{title!r} could be run as a formula.")
+            raise SettingsError("titles", "%(title)s could be run as a formula.", title=repr(title))
         try:
             title.encode(settings.encoding)
         except UnicodeEncodeError:
-            raise SettingsError("titles", f"{title!r} cannot be written in {settings.encoding}.") from None
+            raise SettingsError(
+                "titles", "%(title)s cannot be written in %(encoding)s.", title=repr(title), encoding=settings.encoding
+            ) from None
 
 
 def write(rows: Iterable[MeterPeriod], settings: CsvSettings) -> Iterator[bytes]:
@@ -170,20 +172,24 @@ def _lines(rows: Iterable[MeterPeriod], settings: CsvSettings) -> Iterator[str]:
 def _checked_quarters(row: MeterPeriod) -> Iterator[Quarter]:
     """The row's quarter hours; FormatError unless they fill the period and hold exactly its energy."""
     if row.quarters is None:
-        raise FormatError(row.meter.name, "has no quarter hours.")
+        raise FormatError(row.meter.name, "%(meter)s has no quarter hours.")
     expected, energy_wh = row.starts_at, 0
     for quarter in row.quarters:
         if quarter.starts_at != expected or quarter.energy_wh < 0:
             raise FormatError(
-                row.meter.name, f"has no valid quarter hour from {expected:%Y-%m-%d %H:%M} UTC."
+                row.meter.name, "%(meter)s has no valid quarter hour from %(instant)s on.", instant=_utc(expected)
             )
         expected += QUARTER_HOUR
         energy_wh += quarter.energy_wh
         yield quarter
     if expected != row.ends_at:
-        raise FormatError(row.meter.name, f"has quarter hours until {expected:%Y-%m-%d %H:%M} UTC only.")
+        raise FormatError(row.meter.name, "%(meter)s has quarter hours until %(instant)s only.", instant=_utc(expected))
     if energy_wh != row.energy_wh:
-        raise FormatError(row.meter.name, "has quarter hours that do not sum to the period's energy.")
+        raise FormatError(row.meter.name, "%(meter)s has quarter hours that do not sum to the period’s energy.")
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
 def _template(meter: Meter, settings: CsvSettings) -> str:
@@ -201,20 +207,20 @@ def _meter_text(column: str, meter: Meter, settings: CsvSettings) -> str:
     if column == "obis":
         return settings.obis
     if column == "identifier":
-        text, what = identifier_of(meter, settings.identifier), "identifier"
-        may_alter = False
+        text, may_alter = identifier_of(meter, settings.identifier), False
     else:
-        text, what = meter.name, "name"
-        may_alter = settings.for_people
+        text, may_alter = meter.name, settings.for_people
     if UNPRINTABLE.search(text):
-        raise FormatError(meter.name, f"has a control character in its {what}.")
+        raise FormatError(meter.name, "%(meter)s has a control character in its name.")
     try:
         text.encode(settings.encoding)
     except UnicodeEncodeError:
-        raise FormatError(meter.name, f"has a {what} that {settings.encoding} cannot hold.") from None
+        raise FormatError(
+            meter.name, "%(meter)s has a character that %(encoding)s cannot hold.", encoding=settings.encoding
+        ) from None
     if FORMULA.search(text):
         if not may_alter:
-            raise FormatError(meter.name, f"has a {what} that a spreadsheet would run as a formula.")
+            raise FormatError(meter.name, "%(meter)s: a spreadsheet would run %(text)s as a formula.", text=repr(text))
         text = "'" + text
     return text
 
@@ -276,7 +282,7 @@ def _quarter_cells(settings: CsvSettings) -> list[Callable[[Quarter], str]]:
 
 def _register(row: MeterPeriod) -> int:
     if row.register_wh is None or row.register_wh < 0:
-        raise FormatError(row.meter.name, "has no meter reading at the end of the period.")
+        raise FormatError(row.meter.name, "%(meter)s has no meter reading at the end of the period.")
     return row.register_wh
 
 

@@ -87,10 +87,10 @@ def _check_text(name: str, value: str) -> None:
 
 def _check_attributes(attributes: dict[Identifier, str]) -> None:
     if missing := [name for name in IDENTIFIERS if name not in attributes]:
-        raise SettingsError("attributes", f"Name an attribute for {', '.join(missing)}.")
+        raise SettingsError("attributes", "Name an attribute for %(missing)s.", missing=", ".join(missing))
     for name in attributes.values():
         if not ATTRIBUTE_NAME.fullmatch(name) or name.lower().startswith("xml"):
-            raise SettingsError("attributes", f"{name!r} cannot be the name of an attribute.")
+            raise SettingsError("attributes", "%(name)s cannot be the name of an attribute.", name=repr(name))
     if len(set(attributes.values())) < len(attributes):
         raise SettingsError("attributes", "Each identifier needs an attribute name of its own.")
 
@@ -116,7 +116,7 @@ def _lines(rows: Iterable[MeterPeriod], settings: EslSettings, created: datetime
         check_energy(row)
         if row.meter is meter or row.meter == meter:
             if ended_at is not None and row.starts_at < ended_at:
-                raise FormatError(row.meter.name, "has periods that overlap or are not in order.")
+                raise FormatError(row.meter.name, "%(meter)s has periods that overlap or are not in order.")
         else:
             yield head if meter is None else "</Meter>\n"
             yield _meter(row.meter, settings)
@@ -134,7 +134,7 @@ def _values(row: MeterPeriod, settings: EslSettings) -> tuple[str, ...]:
     if settings.register_obis is None:
         return (energy,)
     if row.register_wh is None or row.register_wh < 0:
-        raise FormatError(row.meter.name, "has no meter reading at the end of the period.")
+        raise FormatError(row.meter.name, "%(meter)s has no meter reading at the end of the period.")
     return (kwh(row.register_wh, settings.decimals), energy)
 
 
@@ -164,7 +164,7 @@ def _meter(meter: Meter, settings: EslSettings) -> str:
 def _attribute(meter: Meter, identifier: Identifier) -> str:
     value = identifier_of(meter, identifier)
     if NOT_XML.search(value):
-        raise FormatError(meter.name, "has a character in its identifier that XML cannot hold.")
+        raise FormatError(meter.name, "%(meter)s has a character in its identifier that XML cannot hold.")
     return escape(value, QUOTED)
 
 

@@ -64,7 +64,9 @@ def check_pattern(pattern: str) -> None:
     known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     for name in PLACEHOLDER.findall(pattern):
         if name not in PLACEHOLDERS:
-            raise SettingsError("pattern", f"{{{name}}} is not known. Known are {known}.")
+            raise SettingsError(
+                "pattern", "%(name)s is not known. Known are %(known)s.", name=f"{{{name}}}", known=known
+            )
     if not pattern or pattern[0] in ".-":
         raise SettingsError("pattern", "A file name begins with a letter, a digit or a placeholder.")
     if not LITERAL.fullmatch(PLACEHOLDER.sub("", pattern)):
@@ -77,7 +79,7 @@ def file_name(pattern: str, parts: FileNameParts) -> str:
     check_pattern(pattern)
     name = PLACEHOLDER.sub(lambda found: PLACEHOLDERS[found[1]](parts), pattern)
     if not FILE_NAME.fullmatch(name) or name[0] in ".-":
-        raise FormatError(None, f"{name[:80]!r} cannot be a file name: at most 200 of A-Za-z0-9._=+@-.")
+        raise FormatError(None, "%(name)s cannot be a file name: at most 200 of A-Za-z0-9._=+@-.", name=repr(name[:80]))
     return name
 
 
@@ -86,8 +88,6 @@ def reduced(text: str) -> str:
     turned into one `-`, at most 60 characters. Text of which nothing is left becomes 12 characters of its
     SHA-256, so that it still names something."""
     spelled = unicodedata.normalize("NFC", text).translate(SPELLED_OUT)
-    plain = "".join(
-        char for char in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(char)
-    )
+    plain = "".join(char for char in unicodedata.normalize("NFKD", spelled) if not unicodedata.combining(char))
     kept = NOT_IN_NAMES.sub("-", plain)[:LONGEST_TEXT].strip(".-")
     return kept or hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]

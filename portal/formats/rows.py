@@ -89,18 +89,18 @@ def identifier_of(meter: Meter, identifier: Identifier) -> str:
     value: str | None = getattr(meter, identifier)
     label = LABELS[identifier]
     if value is None or not value.strip():
-        raise FormatError(meter.name, f"has no {label}.")
+        raise FormatError(meter.name, "%(meter)s has no %(identifier)s.", identifier=label)
     if value != value.strip():
-        raise FormatError(meter.name, f"has blanks around its {label}.")
+        raise FormatError(meter.name, "%(meter)s has blanks around its %(identifier)s.", identifier=label)
     if CONTROL.search(value):
-        raise FormatError(meter.name, f"has a control character in its {label}.")
+        raise FormatError(meter.name, "%(meter)s has a control character in its %(identifier)s.", identifier=label)
     return value
 
 
 def check_identifier(field: str, identifier: str) -> None:
     """SettingsError on `field` unless `identifier` is one of IDENTIFIERS."""
     if identifier not in IDENTIFIERS:
-        raise SettingsError(field, f"Choose one of {', '.join(IDENTIFIERS)}.")
+        raise SettingsError(field, "Choose one of %(choices)s.", choices=", ".join(IDENTIFIERS))
 
 
 def check_decimals(field: str, decimals: int) -> None:
@@ -118,9 +118,9 @@ def check_obis(field: str, obis: str) -> None:
 def check_energy(row: MeterPeriod) -> None:
     """FormatError when the row could not be billed: negative energy, or an end not after the start."""
     if row.energy_wh < 0:
-        raise FormatError(row.meter.name, "has negative energy.")
+        raise FormatError(row.meter.name, "%(meter)s has negative energy.")
     if row.ends_at <= row.starts_at:
-        raise FormatError(row.meter.name, "has a period that ends before it starts.")
+        raise FormatError(row.meter.name, "%(meter)s has a period that ends before it starts.")
 
 
 def kwh(energy_wh: int, decimals: int = 4, mark: str = ".") -> str:

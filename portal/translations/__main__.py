@@ -14,7 +14,7 @@ FOLDER = Path(__file__).parent
 LANGUAGES = ("de",)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 METHODS = [("portal/**.py", "python"), ("templates/**.html", "jinja2"), ("templates/**.txt", "jinja2")]
-# A broken rule's message is a text as well: the screens translate it.
+# The sentence of a broken rule, of a failed delivery or of a step is a text as well: the screens translate it.
 KEYWORDS = {
     "_": None,
     "gettext": None,
@@ -24,6 +24,15 @@ KEYWORDS = {
     "N_": None,
     "RuleBroken": (2,),
     "LazyText": None,
+    "BadKeyError": None,
+    "DeliveryError": (2,),
+    "FormatError": (2,),
+    "HostKeyError": None,
+    "PassphraseNeededError": None,
+    "PassphraseWrongError": None,
+    "Sentence": None,
+    "SettingsError": (2,),  # of a formatter; that of the environment has one argument and is the operator's
+    "Step": (3,),
 }
 
 

@@ -2,8 +2,9 @@
 
 import contextlib
 import secrets
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import paramiko
 
@@ -48,6 +49,7 @@ __all__ = [
     "unlocked",
 ]
 
+_AS_IT_IS = "%(words)s"  # no text of ours: nothing is to be translated
 _TEST_CONTENT = b"Test of the connection; this file may be deleted.\n"
 
 
@@ -55,15 +57,29 @@ _TEST_CONTENT = b"Test of the connection; this file may be deleted.\n"
 class Step:
     """One step of a connection test. `detail` may be shown to the destination's owner.
 
+    `template` is the gettext key of the English `detail`, `params` fill its placeholders.
     `error` is what stopped it, for the operator's log: where it is private, `detail` is the neutral sentence.
     `host_key` comes with the step host_key, also when it is not the confirmed one.
     """
 
     name: StepName
     ok: bool
-    detail: str
+    template: str
+    params: Mapping[str, Any] = field(default_factory=dict)
     host_key: HostKey | None = None
     error: DeliveryError | None = None
+
+    @property
+    def detail(self) -> str:
+        return self.template % self.params if self.params else self.template
+
+
+def _done(name: StepName, words: str, host_key: HostKey | None = None) -> Step:
+    return Step(name, True, _AS_IT_IS, {"words": words}, host_key)
+
+
+def _failed(error: DeliveryError, host_key: HostKey | None = None) -> Step:
+    return Step(error.step, False, *error.shown, host_key, error)
 
 
 @contextlib.contextmanager
@@ -91,12 +107,12 @@ def probe(target: SftpTarget) -> Generator[Step]:
     try:
         remote_directory(target.directory)
         where = addresses(target)
-        yield Step("resolve", True, ", ".join(sorted({str(address.ip) for address in where})))
+        yield _done("resolve", ", ".join(sorted({str(address.ip) for address in where})))
         with contextlib.closing(handshake(target, where)) as transport:
-            yield Step("connect", True, f"Port {target.port} answers as SSH.")
+            yield Step("connect", True, "Port %(port)s answers as SSH.", {"port": target.port})
             yield from _probe_server(target, transport)
     except DeliveryError as error:
-        yield Step(error.step, False, error.shown, error=error)
+        yield _failed(error)
 
 
 def _probe_server(target: SftpTarget, transport: paramiko.Transport) -> Iterator[Step]:
@@ -104,14 +120,18 @@ def _probe_server(target: SftpTarget, transport: paramiko.Transport) -> Iterator
     try:
         check_host_key(target, seen)
     except DeliveryError as error:
-        yield Step("host_key", False, error.shown, seen, error)
+        yield _failed(error, seen)
         return
-    yield Step("host_key", True, f"{seen.type} {seen.fingerprint}", seen)
+    yield _done("host_key", f"{seen.type} {seen.fingerprint}", seen)
     log_in(target, transport)
     session = open_session(target, transport)
-    yield Step("login", True, target.username)
+    yield _done("login", target.username)
     session.check_directory()
-    yield Step("directory", True, target.directory or "login directory")
+    yield (
+        _done("directory", target.directory)
+        if target.directory
+        else Step("directory", True, "the directory after log-in")
+    )
     yield from _probe_file(target, session)
 
 
@@ -121,13 +141,13 @@ def _probe_file(target: SftpTarget, session: SftpSession) -> Iterator[Step]:
     left = [written, renamed]
     try:
         session.upload(written, [_TEST_CONTENT], len(_TEST_CONTENT))
-        yield Step("write", True, written)
-        yield Step("size", True, f"{session.size(written)} bytes")
+        yield _done("write", written)
+        yield Step("size", True, "%(size)s bytes", {"size": session.size(written)})
         session.publish(written, renamed)
-        yield Step("rename", True, renamed)
+        yield _done("rename", renamed)
         session.remove(renamed)
         left = []
-        yield Step("delete", True, renamed)
+        yield _done("delete", renamed)
     finally:
         if left:
             _clean_up(target, session, left)

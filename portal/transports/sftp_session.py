@@ -32,16 +32,20 @@ def remote_directory(directory: str) -> str:
     parts = [part for part in directory.split("/") if part]
     odd = "\\" in directory or not all(letter.isprintable() for letter in directory)
     if odd or "." in parts or ".." in parts or len(directory) > 1000:
-        message = f"The directory {directory[:200]!r} may not hold '.', '..', '\\' or control characters."
-        raise DeliveryError("directory", message, permanent=True)
+        raise DeliveryError(
+            "directory", "The directory %(directory)s may not hold '.', '..', '\\' or control characters.",
+            permanent=True, directory=repr(directory[:200]),
+        )  # fmt: skip
     return ("/" if directory.startswith("/") else "") + "/".join(parts)
 
 
 def remote_path(directory: str, name: str) -> str:
     """A file in a directory as it is sent. Raises a permanent DeliveryError for anything but a plain name."""
     if not _NAME.fullmatch(name) or name in (".", ".."):
-        message = f"The file name {name[:200]!r} is not made of letters, digits and . _ = + @ - alone."
-        raise DeliveryError("directory", message, permanent=True)
+        raise DeliveryError(
+            "directory", "The file name %(name)s is not made of letters, digits and . _ = + @ - alone.",
+            permanent=True, name=repr(name[:200]),
+        )  # fmt: skip
     folder = remote_directory(directory)
     return f"{folder}{'' if folder in ('', '/') else '/'}{name}"
 
@@ -118,9 +122,13 @@ class SftpSession:
         path = self._path(temporary_name)
         self._write(path, chunks, size)
         found = self.size(temporary_name)
+        if found is None:
+            raise DeliveryError("size", "%(name)s is gone after writing.", name=temporary_name)
         if found != size:
-            there = "is gone" if found is None else f"has {found} bytes"
-            raise DeliveryError("size", f"{temporary_name} {there} after writing; it should have {size}.")
+            raise DeliveryError(
+                "size", "%(name)s has %(found)s bytes after writing; it should have %(size)s.",
+                name=temporary_name, found=found, size=size,
+            )  # fmt: skip
 
     def _write(self, path: str, chunks: Iterable[bytes], size: int) -> None:
         with self._during("write", missing="directory"):
@@ -177,8 +185,10 @@ class SftpSession:
             raise TemporaryGoneError(temporary_name)
         if self._stat(self._path(final_name)) is not None:
             if replace:
-                message = f"{final_name} exists and the server does not let it be replaced."
-                raise DeliveryError("rename", message, permanent=True)
+                raise DeliveryError(
+                    "rename", "%(name)s exists and the server does not let it be replaced.", permanent=True,
+                    name=final_name,
+                )  # fmt: skip
             raise NameTakenError(final_name)
 
     def size(self, name: str) -> int | None:
@@ -211,8 +221,9 @@ class SftpSession:
 
     def _no_directory(self) -> DeliveryError:
         return DeliveryError(
-            "directory", f"There is no directory {self._target.directory!r} on the server.", permanent=True
-        )
+            "directory", "There is no directory '%(directory)s' on the server.", permanent=True,
+            directory=self._target.directory,
+        )  # fmt: skip
 
     def _stat(self, path: str) -> paramiko.SFTPAttributes | None:
         try:
@@ -244,5 +255,7 @@ def open_session(target: SftpTarget, transport: paramiko.Transport) -> SftpSessi
             channel.invoke_subsystem("sftp")
             return SftpSession(target, transport, _Client(channel))
         except paramiko.ChannelException as error:
-            message = f"The server lets {target.username} in but opens no SFTP session: {error.text}"
-            raise DeliveryError("login", message, permanent=True) from error
+            raise DeliveryError(
+                "login", "The server lets %(name)s in but opens no SFTP session: %(words)s", permanent=True,
+                name=target.username, words=error.text,
+            ) from error  # fmt: skip

@@ -56,13 +56,13 @@ def mapped(step: StepName, transport: paramiko.Transport | None = None) -> Itera
     except DeliveryError:
         raise
     except PermissionError as error:
-        raise DeliveryError(step, f"The server refused: {words(error)}", permanent=True) from error
+        raise DeliveryError(step, "The server refused: %(words)s", permanent=True, words=words(error)) from error
     except TimeoutError as error:
         raise DeliveryError(step, "The server did not answer in time.") from error
     except (paramiko.SSHException, paramiko.SFTPError, EOFError, OSError) as error:
         if isinstance(error, EOFError | ConnectionError) or (transport and not transport.is_active()):
             raise DeliveryError(step, "The server ended the connection.") from error
-        raise DeliveryError(step, f"The server answered: {words(error)}") from error
+        raise DeliveryError(step, "The server answered: %(words)s", words=words(error)) from error
 
 
 @contextlib.contextmanager
@@ -121,7 +121,7 @@ def _algorithms(key_type: str, known: Sequence[str]) -> list[str]:
     wanted = ("rsa-sha2-512", "rsa-sha2-256") if key_type == "ssh-rsa" else (key_type,)
     found = [name for name in wanted if name in known]
     if not found:
-        raise DeliveryError("host_key", f"Host keys of type {key_type} are not taken.", permanent=True)
+        raise DeliveryError("host_key", "Host keys of type %(type)s are not taken.", permanent=True, type=key_type)
     return found
 
 
@@ -136,10 +136,14 @@ def _exchange_keys(target: SftpTarget, transport: paramiko.Transport) -> None:
             raise
         if target.host_key_type and "host key" in str(error.__cause__):
             pinned = target.host_key_fingerprint or ""
-            message = f"The server no longer offers a {target.host_key_type} key (confirmed: {pinned})."
-            raise HostKeyError(message, pinned, None) from error
-        message = f"The server offers no encryption that is safe today: {words(error.__cause__)}"
-        raise DeliveryError("connect", message, permanent=True) from error
+            raise HostKeyError(
+                "The server no longer offers a %(type)s key (confirmed: %(confirmed)s).", pinned, None,
+                type=target.host_key_type, confirmed=pinned,
+            ) from error  # fmt: skip
+        raise DeliveryError(
+            "connect", "The server offers no encryption that is safe today: %(words)s", permanent=True,
+            words=words(error.__cause__),
+        ) from error  # fmt: skip
 
 
 def seen_host_key(target: SftpTarget, transport: paramiko.Transport) -> HostKey:
@@ -153,14 +157,16 @@ def check_host_key(target: SftpTarget, seen: HostKey) -> None:
     """Passes for the pinned key and raises HostKeyError or DeliveryError, both permanent, for all else."""
     pinned = target.host_key_fingerprint
     if not pinned or not target.host_key_type:
-        message = f"No host key is confirmed yet. The server shows {seen.type} {seen.fingerprint}."
-        raise DeliveryError("host_key", message, permanent=True)
+        raise DeliveryError(
+            "host_key", "No host key is confirmed yet. The server shows %(shown)s.", permanent=True,
+            shown=f"{seen.type} {seen.fingerprint}",
+        )  # fmt: skip
     if (seen.type, seen.fingerprint) != (target.host_key_type, pinned.rstrip("=")):
-        message = (
-            f"The server shows another host key than the confirmed one. Confirmed: {target.host_key_type} "
-            f"{pinned}. Shown: {seen.type} {seen.fingerprint}. Nothing was sent."
-        )
-        raise HostKeyError(message, pinned, seen.fingerprint)
+        raise HostKeyError(
+            "The server shows another host key than the confirmed one. Confirmed: %(confirmed)s. Shown: %(shown)s. "
+            "Nothing was sent.", pinned, seen.fingerprint,
+            confirmed=f"{target.host_key_type} {pinned}", shown=f"{seen.type} {seen.fingerprint}",
+        )  # fmt: skip
 
 
 def log_in(target: SftpTarget, transport: paramiko.Transport) -> None:
@@ -169,16 +175,19 @@ def log_in(target: SftpTarget, transport: paramiko.Transport) -> None:
         try:
             _authenticate(target, transport)
         except BadKeyError as error:
-            raise DeliveryError("login", f"The private key is not usable: {error}", permanent=True) from error
+            raise DeliveryError("login", error.template, permanent=True, **error.params) from error
         except paramiko.BadAuthenticationType as error:
-            taken = ", ".join(error.allowed_types) or "none"
-            message = f"The server does not take this way to log in; it takes: {taken}."
-            raise DeliveryError("login", message, permanent=True) from error
+            raise DeliveryError(
+                "login", "The server does not take this way to log in; it takes: %(ways)s.", permanent=True,
+                ways=", ".join(error.allowed_types) or "–",
+            ) from error  # fmt: skip
         except paramiko.AuthenticationException as error:
             if not transport.is_active() or "timeout" in str(error).lower():
                 raise DeliveryError("login", "The server ended the login without an answer.") from error
-            message = f"The server refused the user name {target.username} or its secret."
-            raise DeliveryError("login", message, permanent=True) from error
+            raise DeliveryError(
+                "login", "The server refused the user name %(name)s or its secret.", permanent=True,
+                name=target.username,
+            ) from error  # fmt: skip
     transport.set_keepalive(_KEEPALIVE)
 
 
@@ -193,8 +202,9 @@ def _authenticate(target: SftpTarget, transport: paramiko.Transport) -> None:
     if target.password is not None and takes_password and not transport.is_authenticated():
         wanted = transport.auth_password(target.username, target.password)
     if not transport.is_authenticated():
-        message = f"The server asks for one more way to log in: {', '.join(wanted)}."
-        raise DeliveryError("login", message, permanent=True)
+        raise DeliveryError(
+            "login", "The server asks for one more way to log in: %(ways)s.", permanent=True, ways=", ".join(wanted)
+        )
 
 
 def fetch_host_key(target: SftpTarget) -> HostKey:

@@ -4,7 +4,9 @@ import base64
 import binascii
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,7 +22,15 @@ _Loaded = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 
 class BadKeyError(ValueError):
-    """This is not a private key that SSH servers take today; the text says what to do."""
+    """This is not a private key that SSH servers take today; the text says what to do.
+
+    `template` is the English sentence's gettext key, `params` fill its placeholders.
+    """
+
+    def __init__(self, template: str, **params: str | int) -> None:
+        super().__init__(template % params if params else template)
+        self.template = template
+        self.params: Mapping[str, Any] = params
 
 
 class PassphraseNeededError(BadKeyError):
@@ -99,9 +109,11 @@ def _line(key: _Loaded) -> str:
 def _load(private_pem: str, passphrase: str | None) -> _Loaded:
     key = _decrypted(private_pem.strip(), passphrase)
     if isinstance(key, RSAPrivateKey) and key.key_size < _SMALLEST_RSA:
-        raise BadKeyError(f"RSA keys need at least {_SMALLEST_RSA} bits, this one has {key.key_size}.")
+        raise BadKeyError(
+            "RSA keys need at least %(least)s bits, this one has %(bits)s.", least=_SMALLEST_RSA, bits=key.key_size
+        )
     if isinstance(key, EllipticCurvePrivateKey) and key.curve.name not in _CURVES:
-        raise BadKeyError(f"SSH servers do not take keys on the curve {key.curve.name}.")
+        raise BadKeyError("SSH servers do not take keys on the curve %(curve)s.", curve=key.curve.name)
     if not isinstance(key, _Loaded):
         raise BadKeyError("This kind of key is not taken: use Ed25519, ECDSA or RSA.")
     return key

@@ -40,7 +40,7 @@ def test_it_refuses_every_spelling_of_an_inner_address(host: str) -> None:
         resolve(host, 22, Reach())
     assert refused.value.step == "resolve"
     assert refused.value.private
-    assert refused.value.shown == UNREACHABLE
+    assert refused.value.shown == (UNREACHABLE, {})
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "193.5.216.1", "2606:4700::1111", "2a00:1450:400a::5e"])

@@ -89,7 +89,7 @@ def test_the_host_key_is_shown_without_a_login(sshd: Sshd) -> None:
         ({"username": "nobody-of-that-name"}, "refused the user name"),
         ({"private_key": None, "password": "secret"}, "it takes: publickey"),
         ({"private_key": None}, "neither a password nor a private key"),
-        ({"private_key": "not a key"}, "private key is not usable"),
+        ({"private_key": "not a key"}, "not a private key file"),
     ],
 )
 def test_a_refused_login_is_permanent(sshd: Sshd, changes: dict[str, str | None], words: str) -> None:

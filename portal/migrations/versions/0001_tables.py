@@ -597,6 +597,7 @@ def upgrade() -> None:
         sa.Column("step", sa.String(length=30), nullable=False),
         sa.Column("failed", sa.Boolean(), nullable=False),
         sa.Column("message", sa.Text(), nullable=False),
+        sa.Column("wording", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(
             ["run_id"], ["export_run.id"], name=op.f("fk_export_attempt_run_id_export_run"), ondelete="CASCADE"
         ),

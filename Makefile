@@ -27,7 +27,7 @@ test-deep: $(DEVELOPS) ## the long proofs
 	@$(BIN)/python tests/install_servers.py
 	@$(CLEAN) $(BIN)/python -m pytest -m deep
 
-lint: $(DEVELOPS) ## style, types, import contract, templates
+lint: $(DEVELOPS) ## style, types, import contract
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy

@@ -46,6 +46,7 @@ def correct(
 
     Judged by the rules that the file's rows obey: RuleBroken at the field at fault. The correction is audited.
     """
+    _locked(session, [row])
     _must_be_open(row)
     connector = _connector(session, actor, of.owner_id, values)
     started_at, ended_at = _instant(values.start, zone, "start"), _instant(values.end, zone, "end")
@@ -216,6 +217,7 @@ def reopen(session: Session, actor: Account, rows: Sequence[FlaggedRow]) -> int:
 def _move(
     session: Session, actor: Account, rows: Sequence[FlaggedRow], before: FlaggedState, after: FlaggedState
 ) -> int:
+    _locked(session, rows)
     moved = [row for row in rows if row.state == before.value]
     for row in moved:
         _settle(row, actor, after, None)
@@ -231,6 +233,13 @@ def _settle(row: FlaggedRow, actor: Account, state: FlaggedState, session_id: in
     row.state, row.session_id = state.value, session_id
     open_again = state is FlaggedState.OPEN
     row.settled_by_id, row.settled_at = (None, None) if open_again else (actor.id, clock.now())
+
+
+def _locked(session: Session, rows: Sequence[FlaggedRow]) -> None:
+    """Read the rows again and keep others from settling them: of two people the second one comes too late."""
+    ids = sorted(row.id for row in rows)
+    wanted = sa.select(FlaggedRow).where(FlaggedRow.id.in_(ids)).order_by(FlaggedRow.id).with_for_update()
+    session.scalars(wanted.execution_options(populate_existing=True)).all()
 
 
 def _must_be_open(row: FlaggedRow) -> None:

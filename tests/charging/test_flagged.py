@@ -193,3 +193,16 @@ def test_the_rule_refuses_a_foreign_station_also_without_the_form(session: Sessi
     said = corrections.Corrected("2024-03-01 10:00", "2024-03-01 11:00", 5500, other.id, 1)
     with pytest.raises(RuleBroken, match="Choose a station"):
         corrections.correct(session, manage, row_of(session, "1"), of, said, OSLO)
+
+
+def test_of_two_who_settle_a_row_the_second_comes_too_late(session: Session, owner: Account) -> None:
+    of = imported(session, owner, HEAD + GOOD + NO_END)
+    said = corrections.Corrected("2024-03-01 10:00", "2024-03-01 11:00", 5500, correction(session)["station"], 1)
+    seen = row_of(session, "1")
+    with Session(session.get_bind(), expire_on_commit=False) as other:
+        corrections.correct(other, other.get_one(Account, owner.id), other.get_one(FlaggedRow, seen.id), of, said, OSLO)
+        other.commit()
+    assert seen.state == "open"
+    with pytest.raises(RuleBroken, match="corrected already"):
+        corrections.correct(session, owner, seen, of, said, OSLO)
+    assert corrections.dismiss(session, owner, [seen]) == 0

@@ -21,6 +21,11 @@ class LogLine(logging.Formatter):
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s[%(process)d]: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's name
+        """One line for each message, whatever a request or a server put into it: nobody writes lines of his own."""
+        record.message = "".join(letter if letter.isprintable() else " " for letter in record.message)
+        return super().formatMessage(record)
+
     def format(self, record: logging.LogRecord) -> str:
         return TOKENS.sub("***", super().format(record))
 

@@ -34,6 +34,12 @@ def test_links_are_masked(where: str) -> None:
     assert "*** [GET]" in line
 
 
+def test_nobody_writes_lines_of_his_own() -> None:
+    text = logged(r'logging.error("Exception on %s [GET]", "/\n2026-11-23T06:47:27Z CRITICAL all is lost\x1b[2J")')
+    assert text.count("\n") == 1
+    assert "\x1b" not in text
+
+
 def test_links_in_tracebacks_are_masked_too() -> None:
     text = logged(f'try:\n  raise ValueError("/verify/{TOKEN}")\nexcept ValueError: logging.exception("it failed")')
     assert "ValueError: /verify/***" in text

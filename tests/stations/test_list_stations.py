@@ -38,12 +38,18 @@ def test_a_search_without_a_hit_offers_the_way_back(scene: Scene, logged_in: Log
 @pytest.mark.parametrize(
     "query",
     [
-        "page=0", "page=-1", "page=99999999999", "page=x", "show=all", "show=<b>", "group=x", "group=", "q=%00%ff",
+        "page=0", "page=-1", "page=99999999999", "page=x", "show=all", "show=<b>", "group=x", "group=", "q=%1b%ff",
         "q=" + "a" * 5000,
     ],
 )  # fmt: skip
 def test_nonsense_in_the_address_does_no_harm(scene: Scene, logged_in: LogIn, query: str) -> None:
     assert logged_in(scene.owner).get(f"/stations?{query}").status_code == 200
+
+
+def test_a_search_goes_on_in_groups_and_sessions(scene: Scene, logged_in: LogIn) -> None:
+    page = logged_in(scene.owner).get("/stations?q=Bl2").text
+    assert 'href="/station-groups?q=Bl2"' in page
+    assert 'href="/sessions?q=Bl2"' in page
 
 
 def test_a_group_one_may_not_see_is_not_there(scene: Scene, logged_in: LogIn) -> None:

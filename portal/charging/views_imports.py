@@ -21,7 +21,7 @@ from portal.charging.models import Coverage, ImportState, SessionImport
 from portal.core import files, forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
-from portal.core.web import guard
+from portal.core.web import guard, takes_files
 from portal.formats.csv_file import FORMULA
 
 bp = Blueprint("imports", __name__, url_prefix="/imports")
@@ -54,6 +54,7 @@ def list_imports() -> str:
 
 
 @bp.route("/new", methods=["GET", "POST"])
+@takes_files
 @guard("import:edit")
 def create() -> Page:
     """Choose a file, and whose stations its sessions belong to."""

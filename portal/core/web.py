@@ -44,6 +44,7 @@ CONTENT_SECURITY_POLICY = (
     "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 )
 LARGEST_PAGE = 1_000_000
+LARGEST_FORM = 1 << 20
 READING = {"GET", "HEAD", "OPTIONS"}
 # PostgreSQL stores no NUL, and nothing encodes half a surrogate pair: either would end in the database's error.
 NO_TEXT = re.compile("[\0\ud800-\udfff]")
@@ -100,6 +101,13 @@ def public(view: View) -> View:
     return view
 
 
+def takes_files(view: View) -> View:
+    """Marks a view to which those who are logged in may send files. Every other request has LARGEST_FORM bytes at
+    most: a stranger does not fill the disk."""
+    view.takes_files = True  # type: ignore[attr-defined]  # read before the body is
+    return view
+
+
 def create(app: Flask, settings: Settings) -> None:
     """Put the shell around the application: extensions, guards, headers, errors."""
     app.config.update(
@@ -125,6 +133,7 @@ def create(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     with app.app_context():
         database.prepare(db.engine)
+    app.before_request(_begin)  # before the token of a form is looked for, which reads the whole body
     csrf.init_app(app)
     limiter.init_app(app)
     login.init_app(app)
@@ -132,7 +141,6 @@ def create(app: Flask, settings: Settings) -> None:
     login.login_message = ""  # the page says what it is for; the default speaks English to everybody
     babel.init_app(app, locale_selector=lambda: f"{language()}_CH", timezone_selector=time_zone)
     app.register_blueprint(bp)
-    app.before_request(_begin)
     app.after_request(_headers)
     app.register_error_handler(NotThere, lambda _error: _error_page(404))
     app.register_error_handler(NotAllowed, lambda _error: _error_page(403))
@@ -145,14 +153,14 @@ def _limit_storage(redis_url: str) -> str:
 
 
 def _begin() -> WerkzeugResponse | None:
-    """Refuse what is not marked, and what holds no text; let GET requests read without SQLite's write lock."""
+    """Refuse what is not marked, too large, or holds no text; let GET requests read without SQLite's write lock."""
     database.set_reading(request.method in READING)
+    view = current_app.view_functions.get(request.endpoint or "")
+    if not (getattr(view, "takes_files", False) and current_user.is_authenticated):
+        request.max_content_length = LARGEST_FORM
     if any(NO_TEXT.search(text) for text in _texts()):
         abort(400)
-    endpoint = request.endpoint
-    if endpoint is None or endpoint == "static":
-        return None
-    if not hasattr(current_app.view_functions[endpoint], "action"):
+    if view is not None and request.endpoint != "static" and not hasattr(view, "action"):
         abort(403)
     return None
 

@@ -9,7 +9,7 @@ from portal.core import clock, files, forms, web
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.files import StoredFile
-from portal.core.web import guard
+from portal.core.web import guard, takes_files
 from portal.stations import (
     consequences,
     group_list,
@@ -54,6 +54,7 @@ def list_stations() -> str:
 
 
 @bp.route("/stations/create", methods=["GET", "POST"])
+@takes_files
 @guard("station:create")
 def create() -> tuple[str, int] | WerkzeugResponse:
     form = StationForm()
@@ -93,6 +94,7 @@ def _sharing_url(station_group_id: int) -> str:
 
 
 @bp.route("/stations/<int:station_id>/edit", methods=["GET", "POST"])
+@takes_files
 @guard("station:edit", station=queries.station)
 def edit(station: Station) -> tuple[str, int] | WerkzeugResponse:
     form = StationForm(data=of_station(station))

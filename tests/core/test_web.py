@@ -23,3 +23,8 @@ def test_a_file_name_with_nul_is_not_understood(client: FlaskClient) -> None:
 def test_bytes_that_are_no_text_reach_no_database(client: FlaskClient) -> None:
     form = {"content_type": "application/x-www-form-urlencoded"}
     assert client.post("/log-in", data=b"email=%ED%A0%80%FF&password=%ED%A0%80", **form).status_code == 422
+
+
+@pytest.mark.parametrize("url", ["/log-in", "/imports/new", "/stations/create", "/nowhere"])
+def test_a_stranger_sends_no_large_bodies(client: FlaskClient, url: str) -> None:
+    assert client.post(url, data={"file": (io.BytesIO(bytes(2 << 20)), "a.csv")}).status_code == 413

@@ -65,13 +65,14 @@ def create(session: Session, actor: Account, address: Address, allowed: Reach) -
 
 
 def edit(session: Session, actor: Account, row: Destination, address: Address, allowed: Reach) -> None:
-    """Change a destination. Another host or port needs its host key confirmed anew; another way to log in needs its
-    secret anew. RuleBroken."""
+    """Change a destination. Another host or port needs its host key confirmed anew, and its password: one that is kept
+    goes to no other server than the one it was entered for. Another way to log in needs its secret anew. RuleBroken."""
     before = (row.host, row.port, row.login)
     _fill(session, row, address, allowed)
-    if before[:2] != (row.host, row.port):
+    moved = before[:2] != (row.host, row.port)
+    if moved:
         _unpin(row)
-    if before[2] != row.login:
+    if before[2] != row.login or (moved and row.login == Login.PASSWORD):
         row.sealed_secret, row.public_key = None, ""
     row.tested_at, row.test_steps = None, []
     _record(session, actor, "destination.changed", row)

@@ -115,6 +115,18 @@ def test_another_port_drops_the_confirmed_host_key(
     assert row.sealed_secret is not None
 
 
+@pytest.mark.parametrize(("host", "kept"), [("sftp.elsewhere.example", False), ("127.0.0.1", True)])
+def test_a_password_goes_to_no_other_server_than_its_own(
+    session: Session, vault: Vault, destination: Destination, browser: FlaskClient, sshd: Sshd, host: str, kept: bool
+) -> None:
+    destination.login = "password"
+    destination.sealed_secret = vault.seal(place(destination), "secret")
+    session.commit()
+    browser.post(_url(destination, "/edit"), data=FORM | {"host": host, "port": str(sshd.port)})
+    assert _only(session).host == host
+    assert (_only(session).sealed_secret is not None) is kept
+
+
 def test_another_directory_keeps_it(
     session: Session, destination: Destination, browser: FlaskClient, sshd: Sshd
 ) -> None:

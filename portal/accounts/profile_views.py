@@ -1,7 +1,7 @@
 """The own account: name, language, time zone, appearance, password, address, sessions."""
 
 from flask import flash, redirect, render_template, url_for
-from flask_babel import gettext
+from flask_babel import gettext, refresh
 from werkzeug.wrappers import Response
 
 from portal.accounts import changes, login, queries
@@ -26,6 +26,7 @@ def profile() -> Answer:
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
+            refresh()  # what is said from here on is said in the language just chosen
             flash(gettext("Your profile is saved."), "success")
             response = redirect(url_for("accounts.profile"))
             web.keep_theme(response, form.theme.data)

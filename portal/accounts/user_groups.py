@@ -194,7 +194,7 @@ def _free_name(session: Session, owner_id: int, name: str, group: UserGroup | No
         raise RuleBroken("name", "Use at most %(most)s characters.", most=LONGEST_NAME)
     taken = sa.select(UserGroup.id).where(UserGroup.owner_id == owner_id, UserGroup.name == name)
     if session.scalar(taken if group is None else taken.where(UserGroup.id != group.id)) is not None:
-        raise RuleBroken("name", "You already have a user group of this name.")
+        raise RuleBroken("name", "You already have a user group with this name.")
     return name
 
 

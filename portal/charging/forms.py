@@ -20,7 +20,7 @@ from portal.charging.previews import Dates
 from portal.charging.table_files import ENCODINGS, SEPARATORS, TableRow, TableShape
 from portal.core.errors import RuleBroken
 
-NEEDED = _l("This is needed.")
+NEEDED = _l("This must be filled in.")
 ENERGY_UNITS = [(unit.value, unit.value) for unit in EnergyUnit]
 SEPARATOR_NAMES = {";": _l("Semicolon ;"), "\t": _l("Tab"), "|": _l("Bar |"), ",": _l("Comma ,")}
 
@@ -206,12 +206,12 @@ class DriverForm(FlaskForm):  # type: ignore[misc]  # as above
     email = StringField(
         _l("E-mail of the driver's account"),
         [Length(max=254)],
-        description=_l("With it the driver can be chosen for an export of his consumption."),
+        description=_l("With it the driver can be chosen for an export of their consumption."),
     )
     device_location_id = StringField("DeviceLocationID", [Length(max=80)])
     factory_no = StringField("FactoryNo", [Length(max=80)])
     internal_no = StringField("InternalNo", [Length(max=80)])
-    metering_code = StringField("Metering Code", [Length(max=80)])
+    metering_code = StringField(_l("Metering Code"), [Length(max=80)])
 
 
 class ConfirmForm(FlaskForm):  # type: ignore[misc]  # as above

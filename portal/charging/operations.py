@@ -176,7 +176,7 @@ def start(
 def _checked(days: tuple[date, date], mapping: Mapping) -> tuple[date, date]:
     first, last = days
     if last < first:
-        raise RuleBroken("covers_to", "The last day lies before the first one.")
+        raise RuleBroken("covers_to", "The last day lies before the first.")
     if last >= clock.now().astimezone(mapping.zone).date():
         raise RuleBroken("covers_to", "Only days that are over can be complete: the last one is yesterday.")
     if last - first > timedelta(days=3660):

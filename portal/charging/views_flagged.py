@@ -3,7 +3,7 @@
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from portal.accounts import login
@@ -19,6 +19,7 @@ from portal.charging.reading import Reading
 from portal.charging.views_imports import Page, bp
 from portal.core import forms, web
 from portal.core.db import db
+from portal.core.display import ngettext
 from portal.core.errors import NotAllowed, RuleBroken
 from portal.core.urls import inner_path
 from portal.core.web import guard

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
+from babel.dates import format_skeleton
 from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
-from flask_babel import format_date, gettext
+from flask_babel import get_locale, gettext
 from werkzeug.datastructures import FileStorage
 from werkzeug.wrappers import Response as Redirect
 
@@ -34,13 +35,14 @@ STEPS = ("columns", "mapping", "dates", "preview")
 @bp.app_template_filter("spelled_day")
 def spelled_day(day: datetime) -> str:
     """A day that nobody can read in another order: the month as a word."""
-    return str(format_date(day.date(), "d MMMM y", rebase=False))
+    return str(format_skeleton("yMMMMd", day.replace(tzinfo=None), locale=get_locale()))
 
 
 @bp.app_template_filter("spelled_moment")
 def spelled_moment(local: datetime) -> str:
     """A local moment, its month as a word."""
-    return f"{format_date(local.date(), 'd MMM y', rebase=False)} {local:%H:%M}"
+    day = format_skeleton("yMMMd", local.replace(tzinfo=None), locale=get_locale())
+    return f"{day} {local:%H:%M}"
 
 
 @bp.get("")
@@ -123,6 +125,7 @@ def _report(row: SessionImport) -> dict[str, object]:
 def download_flagged(session_import: SessionImport) -> Response:
     """Every flagged row of the import with its line and problems, then its cells as they stood in the file."""
     words = {key: gettext(text) for key, text in wording.PROBLEMS.items()}
+    states = {"open": gettext("open"), "corrected": gettext("corrected"), "dismissed": gettext("dismissed")}
     head = [gettext("Line"), gettext("State"), gettext("Problems"), *shape_of(session_import).columns]
     session, import_id = db.session(), session_import.id
 
@@ -130,7 +133,7 @@ def download_flagged(session_import: SessionImport) -> Response:
         yield _line(head)
         for row in flagged.of_import(session, import_id):
             problems = ", ".join(words.get(problem, problem) for problem in row.problems)
-            yield _line([str(row.line), row.state, problems, *row.cells])
+            yield _line([str(row.line), states.get(row.state, row.state), problems, *row.cells])
 
     name = f"flagged-rows-{import_id}.csv"
     return Response(
@@ -202,7 +205,7 @@ def steps(row: SessionImport, current: str) -> list[dict[str, object]]:
                 "done": index < reached and name != current,
                 "current": name == current,
                 "url": url_for(f"imports.{name}", session_import_id=row.id) if index <= reached else None,
-                "label": gettext("Open"),
+                "label": gettext("Show"),
             }
         )
     return found

@@ -11,7 +11,7 @@ FILE_FAULTS: Mapping[str, str] = {
     FileFault.EMPTY: N_("This file is empty."),
     FileFault.TOO_LARGE: N_("This file is too large. Up to 100 MB are accepted: divide it and import the parts."),
     FileFault.UNPACKS_TOO_LARGE: N_("This file becomes too large when it is unpacked. Divide it."),
-    FileFault.BINARY: N_("This is no table. Save it as CSV or as an Excel workbook (.xlsx)."),
+    FileFault.BINARY: N_("This is not a table. Save it as CSV or as an Excel workbook (.xlsx)."),
     FileFault.OLD_EXCEL: N_("This is an old Excel file (.xls). Save it as .xlsx or CSV."),
     FileFault.PASSWORD: N_("This workbook is locked with a password. Save it without one."),
     FileFault.NOT_A_WORKBOOK: N_("This file is named like an Excel workbook, but is none."),
@@ -97,7 +97,7 @@ FIELDS: Mapping[str, str] = {
 
 MAPPING_FAULTS: Mapping[str, str] = {
     "unknown_column": N_("This column does not exist in the file."),
-    "required": N_("This is needed."),
+    "required": N_("This must be filled in."),
     "either_or": N_("Choose a column, or one station for the whole file, not both."),
     "unknown": N_("This is not known."),
 }

@@ -7,8 +7,10 @@ from typing import Any
 
 from babel.numbers import format_currency as _currency
 from flask import Flask
-from flask_babel import format_date, format_datetime, format_decimal, get_locale, gettext
+from flask_babel import format_date, format_datetime, format_decimal, get_domain, get_locale, gettext
 from jinja2 import pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
 
 
 def local_datetime(instant: datetime | None, form: str = "short") -> str:
@@ -55,6 +57,23 @@ def initials(name: str) -> str:
     return "".join(word[0] for word in words[:2]).upper() or "?"
 
 
+def ngettext(singular: str, plural: str, num: int, **variables: object) -> str:
+    """The form of a text that fits the number, in the reader's language; `%(num)s` stands there grouped as he writes
+    figures."""
+    return _form(singular, plural, num) % {**variables, "num": format_decimal(num)}
+
+
+def _form(singular: str, plural: str, num: int) -> str:
+    return str(get_domain().get_translations().ngettext(singular, plural, num))
+
+
+@pass_context
+def _ngettext_of_templates(context: Context, singular: str, plural: str, num: int, **variables: object) -> str:
+    """The same where a template may be HTML: what fills the text is escaped."""
+    form = _form(singular, plural, num)
+    return (Markup(form) if context.eval_ctx.autoescape else form) % {**variables, "num": format_decimal(num)}  # noqa: S704  our own text
+
+
 def worded(message: str, kept: Mapping[str, Any] | None = None) -> str:
     """A stored message in the reader's language, where its template was kept with it; else as it was written."""
     template = (kept or {}).get("template")
@@ -67,6 +86,7 @@ def worded(message: str, kept: Mapping[str, Any] | None = None) -> str:
 def create(app: Flask) -> None:
     for written in (local_datetime, local_date, kwh, number, rappen, price, kilowatts, initials, worded):
         app.add_template_filter(_for_the_reader(written), written.__name__)
+    app.jinja_env.globals["ngettext"] = _ngettext_of_templates
 
 
 def _for_the_reader(written: Callable[..., str]) -> Callable[..., str]:

@@ -24,7 +24,7 @@ MAIN = (
     Entry("stations.list_stations", _l("Stations"), "station", ("stations.",)),
     Entry("station_groups.list_groups", _l("Station groups"), "group", ("station_groups.", "sharing.")),
     Entry("user_groups.list_groups", _l("User groups"), "users", ("user_groups.",)),
-    Entry("charging.list_sessions", _l("Charging"), "session", ("charging.", "imports.", "drivers.")),
+    Entry("charging.list_sessions", _l("Charging sessions"), "session", ("charging.", "imports.", "drivers.")),
     Entry("exports.list_tasks", _l("Auto-export"), "export", ("exports.", "destinations.", "formatters.")),
     Entry("licences.show", _l("Licences"), "licence", ("licences.",)),
 )

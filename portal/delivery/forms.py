@@ -30,7 +30,7 @@ class DestinationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no ty
     directory = StringField(
         _l("Directory"),
         [Length(max=250)],
-        description=_l("Empty for the one you arrive in. Without a slash in front it begins there."),
+        description=_l("Empty for the directory after log-in. Without a slash in front it begins there."),
         render_kw=PLAIN,
     )
 

@@ -83,7 +83,7 @@ def _fill(session: Session, row: Destination, address: Address, allowed: Reach) 
     same = (Destination.owner_id == row.owner_id, Destination.name == name, Destination.id != (row.id or 0))
     with session.no_autoflush:
         if session.scalar(sa.select(Destination.id).where(*same)) is not None:
-            raise RuleBroken("name", "You have a destination of this name already.")
+            raise RuleBroken("name", "You already have a destination with this name.")
     for field, text in (("name", name), ("username", username)):
         if not text or not text.isprintable():
             raise RuleBroken(field, "This must be filled in.")

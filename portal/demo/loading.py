@@ -102,8 +102,8 @@ def present_shift(session: Session) -> Shift:
 
 def _people_and_stations(session: Session, shift: Shift) -> Account:
     password_hash = passwords.hashed(surroundings.PASSWORD)  # one for all: each would cost a tenth of a second
-    names = [login.email.partition("@")[0] for login in surroundings.LOGINS]
-    people = {name: _account(session, f"{name}@demo.example", password_hash) for name in names}
+    logins = surroundings.LOGINS
+    people = {one.email.partition("@")[0]: _account(session, one.email, password_hash, one.name) for one in logins}
     people["operator"].is_operator = True
     master = people["master"]
     for name in ("master", "manage", "display", "piquet1", "piquet2"):
@@ -125,8 +125,8 @@ def _people_and_stations(session: Session, shift: Shift) -> Account:
     return master
 
 
-def _account(session: Session, email: str, password_hash: str | None) -> Account:
-    row = Account(email=email, name="", password_hash=password_hash, verified_at=clock.now())
+def _account(session: Session, email: str, password_hash: str | None, name: str = "") -> Account:
+    row = Account(email=email, name=name, password_hash=password_hash, verified_at=clock.now())
     session.add(row)
     session.flush()
     return row

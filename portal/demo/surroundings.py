@@ -25,17 +25,18 @@ NOTICE = N_(
 
 class Login(NamedTuple):
     email: str
+    name: str
     what: str
 
 
 LOGINS = (
-    Login("operator@demo.example", "the platform's operator: accounts, licences, mail"),
-    Login("master@demo.example", "owns every station; shares station group Bl2"),
-    Login("manage@demo.example", "may edit Bl2 (Manage stations)"),
-    Login("display@demo.example", "sees Bl2 read-only (Display stations)"),
-    Login("piquet1@demo.example", "member of user group Piquet"),
-    Login("piquet2@demo.example", "member of user group Piquet"),
-    Login("stranger@demo.example", "sees nothing of it"),
+    Login("operator@demo.example", "Platform operator", "the platform's operator: accounts, licences, mail"),
+    Login("master@demo.example", "Master account", "owns every station; shares station group Bl2"),
+    Login("manage@demo.example", "Managing sub-account", "may edit Bl2 (Manage stations)"),
+    Login("display@demo.example", "Viewing sub-account", "sees Bl2 read-only (Display stations)"),
+    Login("piquet1@demo.example", "Piquet member 1", "member of user group Piquet"),
+    Login("piquet2@demo.example", "Piquet member 2", "member of user group Piquet"),
+    Login("stranger@demo.example", "Stranger", "sees nothing of it"),
 )
 
 

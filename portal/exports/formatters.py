@@ -134,7 +134,7 @@ def _fill(session: Session, row: Formatter, wanted: Wanted) -> None:
     same = (Formatter.owner_id == row.owner_id, Formatter.name == name, Formatter.id != (row.id or 0))
     with session.no_autoflush:
         if session.scalar(sa.select(Formatter.id).where(*same)) is not None:
-            raise RuleBroken("name", "You have a formatter of this name already.")
+            raise RuleBroken("name", "You already have a formatter with this name.")
     check(wanted)
     row.name, row.format, row.identifier = name, wanted.format.value, wanted.identifier
     row.obis, row.settings = wanted.obis, wanted.settings

@@ -103,7 +103,7 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # as above
     decimals = IntegerField(_l("Decimals"), [Optional(), NumberRange(3, 6)], default=3)
     header = BooleanField(_l("Column names in the first row"), default=True)
     encoding = SelectField(
-        _l("Characters"),
+        _l("Encoding"),
         choices=[
             ("utf-8", "UTF-8"),
             ("utf-8-sig", _l("UTF-8 with mark, for spreadsheets")),

@@ -50,7 +50,7 @@ COLUMNS = {
     "identifier": _l("Identifier of the meter"),
     "name": _l("Name of the meter"),
     "obis": _l("OBIS code"),
-    "period_start": _l("Begin"),
+    "period_start": _l("Start"),
     "period_end": _l("End"),
     "energy_kwh": _l("Energy in kWh"),
     "energy_wh": _l("Energy in Wh"),

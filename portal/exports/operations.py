@@ -119,7 +119,7 @@ def _check_name(session: Session, task: ExportTask, name: str) -> None:
         raise RuleBroken("name", "This must be filled in.")
     same = (ExportTask.owner_id == task.owner_id, ExportTask.name == name, ExportTask.id != (task.id or 0))
     if session.scalar(sa.select(ExportTask.id).where(*same)) is not None:
-        raise RuleBroken("name", "You have a task of this name already.")
+        raise RuleBroken("name", "You already have a task with this name.")
 
 
 def _group(session: Session, actor: Account, station_group_id: int) -> StationGroup:
@@ -135,7 +135,7 @@ def _user(session: Session, actor: Account, group: StationGroup, wanted: Wanted)
     if wanted.scope == Scope.CHARGING_POINTS:
         if user is None or user.id != group.owner_id:
             raise RuleBroken(
-                "user", "Charging points are exported for the owner of the station group. Enter his address."
+                "user", "Charging points are exported for the owner of the station group. Enter their address."
             )
         return user
     if not shows_drivers(session, actor.id, group.id):
@@ -171,7 +171,7 @@ def _check_days(wanted: Wanted) -> None:
     if wanted.starts_on < today - timedelta(days=366 * MOST_YEARS) or wanted.starts_on > today + timedelta(days=3660):
         raise RuleBroken("starts_on", "Choose a first day at most %(years)s years back.", years=MOST_YEARS)
     if wanted.ends_on is not None and wanted.ends_on < wanted.starts_on:
-        raise RuleBroken("ends_on", "The last day comes before the first one.")
+        raise RuleBroken("ends_on", "The last day lies before the first.")
     if wanted.ends_on is not None and wanted.ends_on.year > LAST_YEAR:
         raise RuleBroken("ends_on", "Choose an earlier day, or leave it empty.")
     if not 0 <= wanted.hours_after_end <= MOST_HOURS:

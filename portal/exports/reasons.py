@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from flask import url_for
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 
-from portal.core.display import local_datetime, worded
+from portal.core.display import local_datetime, ngettext, worded
 from portal.exports.models import ExportTask
 from portal.formats.rows import LABELS
 
@@ -82,7 +82,7 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
             gettext("The owner of %(group)s knows no driver %(user)s.", group=group, user=reason.get("user", ""))
         ),
         "identifier": lambda: Advice(_unnamed(reason), group_url, gettext("Open the station group")),
-        "values": lambda: Advice(_values(reason), url_for("charging.list_sessions"), gettext("Charging")),
+        "values": lambda: Advice(_values(reason), url_for("charging.list_sessions"), gettext("Charging sessions")),
     }
     return sentences.get(code, lambda: Advice(""))()
 

@@ -4,7 +4,7 @@ from datetime import date
 from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
@@ -13,6 +13,7 @@ from portal.accounts.models import Account
 from portal.accounts.queries import for_operator as account_for_operator
 from portal.core import clock, forms, web
 from portal.core.db import db
+from portal.core.display import ngettext
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
 from portal.licences import operations, queries

@@ -23,7 +23,7 @@ EXPLANATIONS = {
         "Also edits stations and charging points: prices, access, opening times. Imports charging and sets up exports."
     ),
     Permission.ADMINISTRATE.value: _l(
-        "Also renames the group, puts the owner’s stations in and out, and gives others access, at most this much."
+        "Also renames the group, adds and removes the owner’s stations, and gives others access, at most this much."
     ),
 }
 LAST_YEAR = 2199

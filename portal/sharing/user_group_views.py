@@ -1,7 +1,7 @@
 """User groups of the reader: named sets of addresses to which station groups are granted."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
@@ -10,6 +10,7 @@ from portal.accounts.login import current_account
 from portal.accounts.models import UserGroup, UserGroupMember
 from portal.core import forms, web
 from portal.core.db import db
+from portal.core.display import ngettext
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
 from portal.sharing import endings, operations, queries

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import sqlalchemy as sa
 from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as WerkzeugResponse
@@ -17,7 +17,7 @@ from portal.accounts.login import current_account
 from portal.accounts.models import Account
 from portal.core import authz, forms, letters, web
 from portal.core.db import db, writing
-from portal.core.display import local_date
+from portal.core.display import local_date, ngettext
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
 from portal.sharing import endings, operations, queries, user_group_views

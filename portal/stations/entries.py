@@ -35,7 +35,7 @@ def paragraph(field: str, text: str | None, longest: int) -> str:
 
 def _bounded(field: str, text: str, longest: int, *, required: bool) -> str:
     if required and not text:
-        raise RuleBroken(field, "Fill in this field.")
+        raise RuleBroken(field, "This must be filled in.")
     if len(text) > longest:
         raise RuleBroken(
             field, "Use at most %(longest)s characters; these are %(given)s.", longest=longest, given=len(text)

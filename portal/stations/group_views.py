@@ -1,12 +1,13 @@
 """Pages of station groups."""
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from portal.accounts.login import current_account
 from portal.core import clock, forms, web
 from portal.core.db import db
+from portal.core.display import ngettext
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
 from portal.stations import (
@@ -110,19 +111,25 @@ def delete(station_group: StationGroup) -> str | Response:
 
 
 def _sentences(ending: consequences.OfGroup) -> list[str]:
-    stations = ngettext(
-        "%(num)s station leaves the group and stays yours.",
-        "%(num)s stations leave the group and stay yours.",
-        ending.stations,
-    )
+    stations = []
+    if ending.stations:
+        stations.append(
+            ngettext(
+                "%(num)s station leaves the group and stays yours.",
+                "%(num)s stations leave the group and stay yours.",
+                ending.stations,
+            )
+        )
     access = [gettext("%(who)s loses access to the group at once.", who=who) for who in ending.recipients]
     if ending.grants > len(ending.recipients):
-        access.append(ngettext("%(num)s grant ends in all.", "%(num)s grants end in all.", ending.grants))
+        access.append(
+            ngettext("%(num)s authorisation ends in all.", "%(num)s authorisations end in all.", ending.grants)
+        )
     tasks = [
         gettext("The export task %(name)s is deleted with its history; files already delivered stay there.", name=name)
         for name in ending.tasks
     ]
-    return [stations, *access, *tasks, gettext("This cannot be undone.")]
+    return [*stations, *access, *tasks, gettext("This cannot be undone.")]
 
 
 @bp.route("/station-groups/<int:station_group_id>/add-stations", methods=["GET", "POST"])

@@ -68,7 +68,7 @@ def group_tabs(group: StationGroup, active: str, *, sees_grants: bool) -> list[d
     known = (
         ("stations", url_for("station_groups.show", station_group_id=group.id), gettext("Stations")),
         ("sharing", grants, gettext("Sharing")),
-        ("charging", link("charging.list_sessions", group=group.id), gettext("Charging")),
+        ("charging", link("charging.list_sessions", group=group.id), gettext("Charging sessions")),
         ("exports", link("exports.list_tasks", station_group_id=group.id), gettext("Exports")),
     )
     return [{"url": url, "label": label, "active": name == active} for name, url, label in known if url]

@@ -1,12 +1,13 @@
 """Pages of stations."""
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
-from flask_babel import gettext, ngettext
+from flask_babel import gettext
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal.accounts.login import current_account
 from portal.core import clock, files, forms, web
 from portal.core.db import db
+from portal.core.display import ngettext
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.files import StoredFile
 from portal.core.web import guard, takes_files

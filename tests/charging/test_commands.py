@@ -95,4 +95,4 @@ def test_it_refuses_in_one_sentence(owner: Account, app: Flask, file: Path, argu
 def test_garbage_is_named(owner: Account, app: Flask, tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_bytes(b"%PDF-1.7")
     result = run(app, tmp_path / "x.csv", "--owner", owner.email, "--guess")
-    assert (result.exit_code, "This is no table." in result.output) == (1, True)
+    assert (result.exit_code, "This is not a table." in result.output) == (1, True)

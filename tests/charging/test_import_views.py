@@ -146,7 +146,7 @@ def test_it_does_not_delete_a_started_one(session: Session, owner: Account, logg
     ("content", "words"),
     [
         (b"", "This file is empty."),
-        (b"%PDF-1.7 \x00\x01", "This is no table."),
+        (b"%PDF-1.7 \x00\x01", "This is not a table."),
         (b"PK\x03\x04garbage", "This file is damaged."),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(2000), "old Excel file"),
     ],

@@ -99,7 +99,7 @@ def test_decimal_mark_and_separator_must_differ(browser: FlaskClient) -> None:
 
 def test_a_name_is_used_once(browser: FlaskClient) -> None:
     browser.post("/exports/formatters/new", data=ESL)
-    assert "of this name already" in browser.post("/exports/formatters/new", data=ESL).text
+    assert "with this name" in browser.post("/exports/formatters/new", data=ESL).text
 
 
 def test_the_preview_shows_own_meters(session: Session, scene: Scene, logged_in: LogIn) -> None:

@@ -109,7 +109,7 @@ def test_without_the_licence_it_is_saved_and_says_that_it_waits(
 @pytest.mark.parametrize(
     ("field", "value", "words"),
     [
-        ("name", "Monthly to IS-E", "of this name already"),
+        ("name", "Monthly to IS-E", "with this name"),
         ("name", "", "must be filled in"),
         ("user", "no address", "Enter an e-mail address"),
         ("user", "stranger@demo.example", "for the owner of the station group"),

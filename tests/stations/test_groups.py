@@ -52,7 +52,7 @@ def test_who_does_not_administrate_changes_nothing(scene: Scene, logged_in: LogI
 
 def test_a_new_group_leads_to_its_stations(scene: Scene, logged_in: LogIn) -> None:
     browser = logged_in(scene.stranger)
-    assert "Create group" in browser.get("/station-groups").text
+    assert "Add group" in browser.get("/station-groups").text
     answer = browser.post("/station-groups/create", data={"name": "<b>Melide</b>"})
     assert answer.location.endswith("/add-stations")
     assert "&lt;b&gt;Melide" in browser.get("/station-groups").text
@@ -61,7 +61,7 @@ def test_a_new_group_leads_to_its_stations(scene: Scene, logged_in: LogIn) -> No
 def test_a_name_twice_is_refused(scene: Scene, logged_in: LogIn) -> None:
     answer = logged_in(scene.owner).post("/station-groups/create", data={"name": " Lugano Centro "})
     assert answer.status_code == 422
-    assert "of this name already" in answer.text
+    assert "with this name" in answer.text
 
 
 @pytest.mark.parametrize("who", ["owner", "administrate"])

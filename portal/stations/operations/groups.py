@@ -94,5 +94,5 @@ def _columns(
     }
     same = sa.select(StationGroup.id).where(StationGroup.owner_id == owner_id, StationGroup.name == columns["name"])
     if session.scalar(same.where(StationGroup.id != (group_id or 0))) is not None:
-        raise RuleBroken("name", "There is a station group of this name already.")
+        raise RuleBroken("name", "There is already a station group with this name.")
     return columns

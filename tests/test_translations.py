@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.core import letters
 from portal.translations.__main__ import LANGUAGES, ROOT, catalogue_path, collected, existing
+from portal.transports import DeliveryError
 from tests import world
 
 PLACEHOLDER = re.compile(r"%\(\w+\)\w|%%|\{\w*\}|</?\w+[^>]*>")
@@ -110,6 +111,13 @@ def test_a_letter_to_a_german_account_is_german() -> None:
     subject, body = letters.write("de", "verify", link="http://piquet.example/link")
     assert subject == "E-Mail-Adresse bestätigen"
     assert body.startswith("Guten Tag\n")
+
+
+def test_why_a_delivery_failed_is_told_in_the_owners_language() -> None:
+    named = {"task": "T", "destination": "D", "first_day": "1", "last_day": "2", "url": "http://piquet.example/"}
+    failed = DeliveryError("write", "The server refused: %(words)s", words="Quota 100%")
+    _subject, body = letters.write("de", "export_failed", template=failed.template, params=failed.params, **named)
+    assert "Der Server lehnte ab: «Quota 100%»" in body
 
 
 class Seen(HTMLParser):

@@ -117,7 +117,7 @@ def test_without_the_licence_it_is_saved_and_says_that_it_waits(
         ("formatter", 99999, "Not a valid choice"),
         ("destination", 99999, "Not a valid choice"),
         ("starts_on", "1990-01-01", "at most 20 years back"),
-        ("ends_on", "2020-01-01", "before the first one"),
+        ("ends_on", "2020-01-01", "lies before the first."),
         ("ends_on", "9999-12-31", "leave it empty"),
         ("hours_after_end", 9999, "between 0 and 720"),
         ("time_zone", "Moon/Base", "Not a valid choice"),

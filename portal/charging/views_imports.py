@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 import sqlalchemy as sa
-from babel.dates import format_skeleton
+from babel.dates import format_date, format_skeleton
 from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import get_locale, gettext
 from werkzeug.datastructures import FileStorage
@@ -35,7 +35,7 @@ STEPS = ("columns", "mapping", "dates", "preview")
 @bp.app_template_filter("spelled_day")
 def spelled_day(day: datetime) -> str:
     """A day that nobody can read in another order: the month as a word."""
-    return str(format_skeleton("yMMMMd", day.replace(tzinfo=None), locale=get_locale()))
+    return str(format_date(day.date(), "long", locale=get_locale()))
 
 
 @bp.app_template_filter("spelled_moment")

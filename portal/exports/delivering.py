@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session
 
 from portal.core import clock, files
@@ -33,7 +33,7 @@ from portal.transports import DeliveryError, NameTakenError, TemporaryGoneError
 from portal.transports.sftp import SftpSession, SftpTarget, connect
 
 log = logging.getLogger(__name__)
-MOST_FAILURES = 12  # with doubling waits from half a minute to six hours: the last one 14.5 hours after the first
+MOST_FAILURES = 20  # with doubling waits from half a minute to six hours: over a weekend, the last 62.5 hours on
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 30, 6 * 3600
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_AT_MOST = 60, 900  # at a run that waits for data or a licence
 PIECE = 1 << 20
@@ -79,7 +79,7 @@ class Delivery:
 
     def work(self) -> None:
         """Deliver the run, or record why not. Returns in every case that a later look can mend; LeaseLost passes, and
-        an error of the database, which leaves the run to whoever finds its lease ended."""
+        a database that is away or locked: it leaves the run to whoever finds its lease ended."""
         try:
             with Heartbeat(self.sessions, self.held) as heartbeat:
                 if not self.held.uploaded:
@@ -88,7 +88,7 @@ class Delivery:
                     self._upload(heartbeat)
                 heartbeat.check()
                 self._publish()
-        except (LeaseLost, SQLAlchemyError):
+        except (LeaseLost, OperationalError, InterfaceError):
             raise
         except DeliveryError as error:
             log.warning("run %s, %s: %s", self.held.run_id, error.step, error.message)

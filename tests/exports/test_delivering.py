@@ -109,7 +109,8 @@ def test_a_broken_connection_is_tried_again_later(
         work()
     run = _first(session)
     assert (run.state, run.failures) == ("due", 1)
-    assert run.reason == {"code": "failed", "step": "write", "message": "The server ended the connection."}
+    assert {"code": "failed", "step": "write"}.items() <= run.reason.items()
+    assert run.reason["message"] == "The server ended the connection."
     assert run.not_before > run.created_at + timedelta(seconds=20)
     assert work() == 0
     wake(session)

@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from babel.numbers import format_currency as _currency
 from flask import Flask
 from flask_babel import format_date, format_datetime, format_decimal, get_domain, get_locale, gettext
 from jinja2 import pass_context
 from jinja2.runtime import Context
-from markupsafe import Markup
 
 
 def local_datetime(instant: datetime | None, form: str = "short") -> str:
@@ -60,18 +59,18 @@ def initials(name: str) -> str:
 def ngettext(singular: str, plural: str, num: int, **variables: object) -> str:
     """The form of a text that fits the number, in the reader's language; `%(num)s` stands there grouped as he writes
     figures."""
-    return _form(singular, plural, num) % {**variables, "num": format_decimal(num)}
+    form = str(get_domain().get_translations().ngettext(singular, plural, num))
+    return form % {**variables, "num": format_decimal(num)}
 
 
-def _form(singular: str, plural: str, num: int) -> str:
-    return str(get_domain().get_translations().ngettext(singular, plural, num))
+def _grouped(of_templates: Callable[..., str]) -> Callable[..., str]:
+    """The same for templates, on Jinja's own `ngettext`, which escapes what fills a text."""
 
+    @pass_context
+    def ngettext_of_templates(context: Context, singular: str, plural: str, num: int, **variables: object) -> str:
+        return of_templates(context, singular, plural, num, **{**variables, "num": format_decimal(num)})
 
-@pass_context
-def _ngettext_of_templates(context: Context, singular: str, plural: str, num: int, **variables: object) -> str:
-    """The same where a template may be HTML: what fills the text is escaped."""
-    form = _form(singular, plural, num)
-    return (Markup(form) if context.eval_ctx.autoescape else form) % {**variables, "num": format_decimal(num)}  # noqa: S704  our own text
+    return ngettext_of_templates
 
 
 def worded(message: str, kept: Mapping[str, Any] | None = None) -> str:
@@ -86,7 +85,8 @@ def worded(message: str, kept: Mapping[str, Any] | None = None) -> str:
 def create(app: Flask) -> None:
     for written in (local_datetime, local_date, kwh, number, rappen, price, kilowatts, initials, worded):
         app.add_template_filter(_for_the_reader(written), written.__name__)
-    app.jinja_env.globals["ngettext"] = _ngettext_of_templates
+    of_templates = cast("Callable[..., str]", app.jinja_env.globals["ngettext"])
+    app.jinja_env.globals["ngettext"] = _grouped(of_templates)
 
 
 def _for_the_reader(written: Callable[..., str]) -> Callable[..., str]:

@@ -29,7 +29,7 @@ def test_it_leads_nowhere_else(target: str) -> None:
     assert inner_path(target, "/inside") == "/inside"
 
 
-@pytest.mark.parametrize("target", OUTSIDE)
+@pytest.mark.parametrize("target", [target for target in OUTSIDE if "\x00" not in target])  # NUL is refused: 400
 def test_logging_in_leads_to_the_overview_instead(client: FlaskClient, session: Session, target: str) -> None:
     world.account(session, "master@demo.example")
     session.commit()

@@ -107,13 +107,14 @@ class _Table:
         self._free = set(range(len(names)))
 
     def take(self, words: Sequence[str], fits: Callable[[Cell], bool], also: Sequence[str] = ()) -> int | None:
-        """The free column whose name agrees best with the words (and has one of `also`), if its values fit."""
+        """The free column whose name agrees best with the words (and has one of `also`), if more than half of its
+        values fit: a bad cell is for the report of bad rows, not a reason to leave a column open."""
         best, best_score = None, 0.0
         for i in sorted(self._free):
             score = max(_agreement(self.names[i], word, rank / len(words)) for rank, word in enumerate(words))
             if also and not any(_agreement(self.names[i], word, 0) for word in also):
                 continue
-            if score > best_score and self.values[i] and all(fits(cell) for cell in self.values[i]):
+            if score > best_score and sum(map(fits, self.values[i])) * 2 > len(self.values[i]):
                 best, best_score = i, score
         self._free.discard(-1 if best is None else best)
         return best

@@ -135,9 +135,11 @@ def counted(session: Session, account_id: int) -> Counted:
     return Counted(*session.execute(sa.select(*counts)).one())
 
 
-def tasks(session: Session, account_id: int, page: int = 1) -> Page[ExportTask]:
-    """The tasks that the account may see, its own first, then by name."""
+def tasks(session: Session, account_id: int, page: int = 1, station_group_id: int | None = None) -> Page[ExportTask]:
+    """The tasks that the account may see, or those of one station group; its own first, then by name."""
     seen = visible_tasks(account_id)
+    if station_group_id is not None:
+        seen = sa.and_(seen, ExportTask.station_group_id == station_group_id)
     total = session.scalar(sa.select(sa.func.count(ExportTask.id)).where(seen)) or 0
     listed = sa.select(ExportTask).where(seen).options(*_parts())
     listed = listed.order_by(ExportTask.owner_id != account_id, ExportTask.name, ExportTask.id)

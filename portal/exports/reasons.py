@@ -82,7 +82,7 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
             gettext("The owner of %(group)s knows no driver %(user)s.", group=group, user=reason.get("user", ""))
         ),
         "identifier": lambda: Advice(_unnamed(reason), group_url, gettext("Open the station group")),
-        "values": lambda: Advice(_values(reason), url_for("charging.list_sessions"), gettext("Charging sessions")),
+        "values": lambda: Advice(_values(reason), url_for("imports.create"), gettext("Import sessions")),
     }
     return sentences.get(code, lambda: Advice(""))()
 

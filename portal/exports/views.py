@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from portal.accounts.blueprint import reader
 from portal.accounts.login import current_account
+from portal.charging import arguments
 from portal.core import clock, forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
@@ -45,7 +46,8 @@ def list_statuses() -> str:
 
 def _list(template: str) -> str:
     session = db.session()
-    page = queries.tasks(session, current_user.id, web.page_number())
+    station_group_id = arguments.number("station_group_id")
+    page = queries.tasks(session, current_user.id, web.page_number(), station_group_id)
     facts = queries.facts(session, page.items)
     rows = []
     for task in page.items:
@@ -54,6 +56,7 @@ def _list(template: str) -> str:
     return render_template(
         template,
         page=page,
+        station_group_id=station_group_id,
         rows=rows,
         live=any(found.live for _, found, _ in rows),
         counted=queries.counted(session, current_user.id),
@@ -161,7 +164,9 @@ def run_task(task: ExportTask) -> Response:
         flash(gettext(broken.message), "danger")
     else:
         db.session.commit()
-        flash(gettext("It begins now.") if woken else gettext("There is nothing to send now."), "success")
+        flash(
+            *((gettext("It begins now."), "success") if woken else (gettext("There is nothing to send now."), "info"))
+        )
     return redirect(url_for("exports.show_task", task_id=task_id))
 
 

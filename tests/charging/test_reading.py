@@ -376,6 +376,11 @@ def test_column_names_in_five_languages_are_proposed(header, values, expected):
     assert {"date_order", "time_zone"} <= set(mapping.open_questions)
 
 
+def test_one_bad_cell_leaves_no_column_open():
+    rows = [TableRow(line, (start, "1.5")) for line, start in enumerate(("not a date", "2026-01-02", "2026-01-03"), 2)]
+    assert guess(("Start", "kWh"), rows).start == 0
+
+
 def test_units_are_proposed_from_the_column_names():
     mapping = guess(("Énergie (Wh)", "Durée (min)"), [TableRow(2, ("1500", "60"))])
     assert (mapping.energy_unit, mapping.duration_unit) == (EnergyUnit.WH, DurationUnit.MINUTES)

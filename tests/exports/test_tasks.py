@@ -393,3 +393,10 @@ def test_the_form_shows_the_task_as_it_is(session: Session, browser: FlaskClient
     assert f'value="{scene.owner.email}"' in page
     for chosen in (scene.group, scene.formatter, scene.destination):
         assert f'selected value="{chosen.id}">{chosen.name}' in page
+
+
+def test_a_station_groups_tab_lists_its_tasks_alone(session: Session, browser: FlaskClient, scene: Scene) -> None:
+    other = world.station_group(session, scene.owner, "Another group")
+    session.commit()
+    assert scene.task.name in browser.get(f"/exports?station_group_id={scene.group.id}").text
+    assert scene.task.name not in browser.get(f"/exports?station_group_id={other.id}").text

@@ -79,9 +79,11 @@ def check(wanted: Wanted) -> None:
     except SettingsError as error:
         raise RuleBroken("file_name", error.template, **error.params) from None
     try:
-        _settings(draft)
+        settings = _settings(draft)
     except SettingsError as error:
         raise RuleBroken(error.field, error.template, **error.params) from None
+    if isinstance(settings, csv_file.CsvSettings) and not csv_file.ENERGY_COLUMNS & set(settings.columns):
+        raise RuleBroken("columns", "Choose a column with energy, such as energy_kwh: nothing could be billed.")
 
 
 def preview(wanted: Wanted, rows: Iterator[MeterPeriod]) -> list[str]:

@@ -47,6 +47,8 @@ COLUMNS: Final = (
     "completeness",
     "status",
 )
+
+ENERGY_COLUMNS: Final = {"energy_kwh", "energy_wh", "register_kwh"}
 """What a column may hold. `period_start` and `period_end` are those of the row, which may be a quarter hour;
 `measured`, `substitute` and `missing` count quarter hours; `completeness` is the percentage that is not
 missing, rounded down; `status` is W, E or F, for a period the worst of its quarter hours."""

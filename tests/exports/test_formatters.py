@@ -77,6 +77,7 @@ def test_a_csv_formatter_keeps_its_settings_and_shows_them_again(session: Sessio
         (ESL, "file_name", "../x.xml", "begins with a letter"),
         (ESL, "system_to", " ", "Enter a value"),
         (CSV, "columns", "identifier, register", "Unknown"),
+        (CSV, "columns", "identifier, period_end, status", "energy"),
         (CSV, "decimals", "1", "between 3 and 6"),
         (CSV, "decimal_mark", ".;", "Not a valid choice"),
     ],

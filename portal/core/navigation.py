@@ -40,26 +40,26 @@ def create(app: Flask, settings: Settings) -> None:
     @app.context_processor
     def _around() -> dict[str, Any]:
         return {
-            "navigation": _navigation(app),
+            "navigation": _navigation(),
             "current_account": current_user,
             "locale": web.language(),
             "languages": web.LANGUAGES,
             "theme": web.theme(),
             "demo": settings.demo,
-            "search_url": url_for("stations.list_stations") if "stations.list_stations" in app.view_functions else "",
+            "search_url": url_for("stations.list_stations"),
         }
 
 
-def _navigation(app: Flask) -> list[dict[str, Any]]:
+def _navigation() -> list[dict[str, Any]]:
     if not current_user or not current_user.is_authenticated:
         return []
-    groups = [{"label": None, "entries": _entries(app, MAIN)}]
+    groups = [{"label": None, "entries": _entries(MAIN)}]
     if current_user.is_operator:
-        groups.append({"label": _l("Operator"), "entries": _entries(app, OPERATOR)})
+        groups.append({"label": _l("Operator"), "entries": _entries(OPERATOR)})
     return groups
 
 
-def _entries(app: Flask, entries: tuple[Entry, ...]) -> list[dict[str, Any]]:
+def _entries(entries: tuple[Entry, ...]) -> list[dict[str, Any]]:
     here = request.endpoint or ""
     return [
         {
@@ -69,5 +69,4 @@ def _entries(app: Flask, entries: tuple[Entry, ...]) -> list[dict[str, Any]]:
             "active": here.startswith(entry.sections),
         }
         for entry in entries
-        if entry.endpoint in app.view_functions
     ]

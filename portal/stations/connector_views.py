@@ -52,7 +52,7 @@ def _page(connector: Connector, form: ConnectorForm) -> str:
         state=states.of_connector(connector, clock.now()),
         place=place,
         odd_metering_code=entries.looks_wrong(connector.metering_code),
-        sessions_url=pages.link("charging.list_sessions", connector_id=connector.id),
+        sessions_url=url_for("charging.list_sessions", station=connector.station_id),
         labels=labels,
     )
 

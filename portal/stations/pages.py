@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import current_app, request, url_for
+from flask import request, url_for
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
@@ -62,14 +62,14 @@ def _actions(held: set[tuple[str, str]]) -> frozenset[str]:
 
 
 def group_tabs(group: StationGroup, active: str, *, sees_grants: bool) -> list[dict[str, Any]]:
-    """The tabs of a group's pages, as the component takes them, without those of parts that are not there. `active` is
+    """The tabs of a group's pages, as the component takes them. `active` is
     stations, sharing, charging or exports; `sees_grants` says whether the reader may grant:view."""
-    grants = link("sharing.list_grants", station_group_id=group.id) if sees_grants else ""
+    grants = url_for("sharing.list_grants", station_group_id=group.id) if sees_grants else ""
     known = (
         ("stations", url_for("station_groups.show", station_group_id=group.id), gettext("Stations")),
         ("sharing", grants, gettext("Sharing")),
-        ("charging", link("charging.list_sessions", group=group.id), gettext("Charging sessions")),
-        ("exports", link("exports.list_tasks", station_group_id=group.id), gettext("Exports")),
+        ("charging", url_for("charging.list_sessions", group=group.id), gettext("Charging sessions")),
+        ("exports", url_for("exports.list_tasks", station_group_id=group.id), gettext("Exports")),
     )
     return [{"url": url, "label": label, "active": name == active} for name, url, label in known if url]
 
@@ -77,8 +77,3 @@ def group_tabs(group: StationGroup, active: str, *, sees_grants: bool) -> list[d
 def owner_name(session: Session, account_id: int) -> str:
     account = accounts.by_id(session, account_id)
     return (account.name or account.email) if account else ""
-
-
-def link(endpoint: str, **values: object) -> str:
-    """The address of a page of another part, or "" where that part is not there."""
-    return url_for(endpoint, **values) if endpoint in current_app.view_functions else ""  # type: ignore[arg-type]

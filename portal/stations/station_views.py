@@ -84,14 +84,14 @@ def show(station: Station) -> str:
         groups=group_list.groups_of_station(session, account.id, station),
         state=states.of_station(station.connectors, clock.now()),
         connector_states={c.id: states.of_connector(c, clock.now()) for c in station.connectors},
-        sessions_url=pages.link("charging.list_sessions", station_id=station.id),
+        sessions_url=url_for("charging.list_sessions", station=station.id),
         sharing_url=_sharing_url,
         labels=labels,
     )
 
 
 def _sharing_url(station_group_id: int) -> str:
-    return pages.link("sharing.list_grants", station_group_id=station_group_id)
+    return url_for("sharing.list_grants", station_group_id=station_group_id)
 
 
 @bp.route("/stations/<int:station_id>/edit", methods=["GET", "POST"])

@@ -155,3 +155,10 @@ def test_others_add_and_remove_nothing(scene: Scene, logged_in: LogIn, who: str,
     browser = logged_in(getattr(scene, who))
     for address in (f"{path(scene)}/remove", f"/stations/{scene.station.id}/connectors/add"):
         assert browser.get(address).status_code == browser.post(address, data=FORM).status_code == code
+
+
+def test_its_charging_sessions_are_those_of_its_station(scene: Scene, logged_in: LogIn) -> None:
+    link = f'href="/sessions?station={scene.station.id}"'
+    browser = logged_in(scene.owner)
+    assert link in browser.get(f"/connectors/{scene.station.connectors[0].id}").text
+    assert link in browser.get(f"/stations/{scene.station.id}").text

@@ -7,6 +7,19 @@ from portal.core.db import Base
 from portal.delivery import models as delivery
 from portal.exports import models as exports
 from portal.licences import models as licences
+from portal.sharing import models as sharing
 from portal.stations import models as stations
 
-__all__ = ["Base", "accounts", "audit", "charging", "delivery", "exports", "files", "licences", "mail", "stations"]
+__all__ = [
+    "Base",
+    "accounts",
+    "audit",
+    "charging",
+    "delivery",
+    "exports",
+    "files",
+    "licences",
+    "mail",
+    "sharing",
+    "stations",
+]

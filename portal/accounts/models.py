@@ -26,6 +26,9 @@ class Account(Base):
     time_zone: Mapped[str] = mapped_column(sa.String(60), default="Europe/Zurich")
     is_operator: Mapped[bool] = mapped_column(default=False)
     session_version: Mapped[int] = mapped_column(default=0)  # raised to end every session of the account
+    grant_default_days: Mapped[int | None]  # how long access to what is his is proposed for; none: without end
+    grant_most_days: Mapped[int | None]  # how long it may last at most; none: no limit
+    review_reminded_at: Mapped[datetime | None]  # last mail that asked to go through what is shared
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
@@ -58,3 +61,4 @@ class UserGroupMember(Base):
     user_group_id: Mapped[int] = mapped_column(sa.ForeignKey("user_group.id", ondelete="CASCADE"))
     email: Mapped[str] = mapped_column(sa.String(254))
     added_at: Mapped[datetime] = mapped_column(default=clock.now)
+    first_used_at: Mapped[datetime | None]  # first opened something granted to the group

@@ -211,6 +211,9 @@ class Grant(Base):
         sa.Index("ix_station_group_grant_email", "email", "station_group_id"),
         sa.Index("ix_station_group_grant_user_group_id", "user_group_id", "station_group_id"),
         sa.Index("ix_station_group_grant_station_group_id", "station_group_id"),
+        sa.Index("ix_station_group_grant_owner_id", "owner_id"),
+        sa.Index("ix_station_group_grant_granted_by_id", "granted_by_id"),
+        sa.Index("ix_station_group_grant_ends_at", "ends_at"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -231,4 +234,7 @@ class Grant(Base):
     revoked_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id"))
     first_used_at: Mapped[datetime | None]
     last_used_at: Mapped[datetime | None]
+    reminded_at: Mapped[datetime | None]  # the mail before the end; emptied when the end is moved
+    reviewed_at: Mapped[datetime | None]  # last confirmed in a review
+    reviewed_by_id: Mapped[int | None]  # no foreign key: SQLite would make the table anew for it
     station_group: Mapped[StationGroup] = relationship(viewonly=True)

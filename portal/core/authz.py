@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 POLICIES = Path(__file__).parents[2] / "policies"
 ROLES = ("owner", "administrate", "manage", "display")  # to a station group, strongest first
 PLATFORM_ROLES = ("account", "operator")
+LICENCE_ROLES = ("auto_export", "maintenance", "reports")  # the kinds of licence that an action can need besides
 LICENCES = ("active", "inactive")
 
 # The SQL of the view stands in the migrations; here are its columns.
@@ -44,12 +45,13 @@ class Standing(NamedTuple):
 Question = tuple[str, str, str]  # role, licence, action
 
 
-def decide(policies: Path) -> tuple[frozenset[str], dict[Question, tuple[str, ...]]]:
-    """Every action the policy names, and for each allowed (role, licence, action) the policy line that allows it."""
-    enforcer = casbin.Enforcer(str(policies / "model.conf"), str(policies / "policy.csv"))
+def decide(policies: Path, name: str = "policy.csv") -> tuple[frozenset[str], dict[Question, tuple[str, ...]]]:
+    """Every action (or field) that this file of the policy names, and for each allowed (role, licence, action) the
+    policy line that allows it."""
+    enforcer = casbin.Enforcer(str(policies / "model.conf"), str(policies / name))
     actions = frozenset(enforcer.get_all_actions())
     allowed = {}
-    for question in product(ROLES + PLATFORM_ROLES, LICENCES, sorted(actions)):
+    for question in product(ROLES + PLATFORM_ROLES + LICENCE_ROLES, LICENCES, sorted(actions)):
         yes, line = enforcer.enforce_ex(*question)
         if yes:
             allowed[question] = tuple(line)
@@ -57,6 +59,7 @@ def decide(policies: Path) -> tuple[frozenset[str], dict[Question, tuple[str, ..
 
 
 ACTIONS, ALLOWED = decide(POLICIES)
+FIELDS, WRITABLE = decide(POLICIES, "fields.csv")
 
 
 def _pairs(action: str) -> list[tuple[str, str]]:
@@ -114,3 +117,31 @@ def visible(account_id: int, action: str) -> sa.Select[int]:
     """
     pairs = sa.tuple_(standing.c.role, standing.c.licence).in_(_pairs(action))
     return sa.select(standing.c.station_group_id).where(standing.c.account_id == account_id, pairs)
+
+
+def licence_for(action: str) -> str | None:
+    """The kind of licence that whoever does the action must hold himself, besides what `may` says; none for most."""
+    _pairs(action)
+    return next((kind for kind in LICENCE_ROLES if (kind, "active", action) in ALLOWED), None)
+
+
+def writable(session: Session, account_id: int, resource: str, station_group_ids: Sequence[int]) -> frozenset[str]:
+    """The fields of a station or a connector ("station", "connector") in these station groups that the account may
+    write by any of its standings there. What is his own and in no group: `owner_writes`."""
+    held = {(s.role, s.licence) for s in standings(session, account_id, station_group_ids)}
+    return _fields(resource, held)
+
+
+def owner_writes(resource: str) -> frozenset[str]:
+    """The fields that an owner may write."""
+    return _fields(resource, {("owner", "inactive")})
+
+
+def _fields(resource: str, held: set[tuple[str, str]]) -> frozenset[str]:
+    prefix = f"{resource}."
+    named = [field for field in FIELDS if field.startswith(prefix)]
+    return frozenset(
+        field.removeprefix(prefix)
+        for field in named
+        if any((role, licence, field) in WRITABLE for role, licence in held)
+    )

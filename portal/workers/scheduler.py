@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
 from portal import models  # noqa: F401  every table
+from portal.accounts.links import Links
 from portal.charging import jobs as charging
 from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
@@ -25,6 +26,7 @@ from portal.exports import jobs as exports
 log = logging.getLogger(__name__)
 TICK_SECONDS = 2
 TOO_LONG = timedelta(seconds=30)
+CHORES_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,24 @@ WORK = (
     Work("imports", charging.waits_since, charging.drain),
     Work("mail", mail.waits_since, mail.drain),
 )
+
+Chore = Callable[[Session, Links], int]
+# What falls due by the clock alone. Each finds its rows by an index, marks them so that a second scheduler passes them
+# by, and says how many there were.
+CHORES: tuple[Chore, ...] = ()
+
+
+def do_chores(sessions: sessionmaker[Session], links: Links) -> None:
+    """Do every chore once, each in a transaction of its own: one that fails is logged and keeps no other back."""
+    for chore in CHORES:
+        try:
+            with sessions() as session:
+                chore(session, links)
+                session.commit()
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            log.exception("a chore failed")
 
 
 def tick(sessions: sessionmaker[Session]) -> None:
@@ -61,16 +81,20 @@ def main() -> int:
     """Tick until SIGTERM or SIGINT. A tick that fails is logged and the next one tries again."""
     logs.set_up()
     try:
-        _, sessions = process.context()
+        settings, sessions = process.context()
         schema.check(sessions.kw["bind"])
     except SettingsError as error:
         sys.exit(f"piquet: {error}")
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    links, chores_at = Links.of(settings), clock.now()
     while not ended.is_set():
         try:
             tick(sessions)
+            if clock.now() >= chores_at:
+                chores_at = clock.now() + CHORES_EVERY
+                do_chores(sessions, links)
         except SQLAlchemyError as error:
             log.warning("the database could not be asked: %s", error)
         except Exception:

@@ -3,8 +3,26 @@ portal's own code, so that the two can be compared."""
 
 from dataclasses import dataclass
 
-DISPLAY = frozenset({"station_group:view", "station:view", "connector:view", "session:view", "export:view"})
-MANAGE = DISPLAY | {"station:edit", "connector:edit", "session:import", "session:correct", "export:create"}
+DISPLAY = frozenset(
+    {
+        "station_group:view",
+        "station:view",
+        "connector:view",
+        "session:view",
+        "export:view",
+        "maintenance:view",
+        "report:create",
+    }
+)
+MANAGE = DISPLAY | {
+    "station:edit",
+    "connector:edit",
+    "session:import",
+    "session:correct",
+    "export:create",
+    "maintenance:run",
+    "alarm:edit",
+}
 ADMINISTRATE = MANAGE | {
     "station_group:edit",
     "station_group:add_station",
@@ -14,8 +32,21 @@ ADMINISTRATE = MANAGE | {
     "grant:give_manage",
     "grant:give_administrate",
     "grant:revoke",
+    "grant:change",
+    "grant:extend",
+    "grant:review",
+    "access:explain",
 }
-OWNER = ADMINISTRATE | {"station_group:delete", "station:delete", "connector:add", "connector:remove"}
+OWNER = ADMINISTRATE | {
+    "station_group:delete",
+    "station:delete",
+    "connector:add",
+    "connector:remove",
+    "access:view_as",
+    "maintenance:divide",
+    "station:transfer",
+    "station_group:transfer",
+}
 ALLOWED = {"display": DISPLAY, "manage": MANAGE, "administrate": ADMINISTRATE}
 
 

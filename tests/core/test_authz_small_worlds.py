@@ -142,9 +142,17 @@ def near_miss(number: int) -> str:
 
 
 def grant(world: World, kind: str, **fields: object) -> tuple[type, dict[str, Any]]:
-    nothing = {"email": None, "user_group_id": None, "ends_at": None, "revoked_at": None, "starts_at": NOW - 2 * DAY}
+    nothing: dict[str, Any] = {
+        "email": None,
+        "user_group_id": None,
+        "ends_at": None,
+        "revoked_at": None,
+        "starts_at": NOW - 2 * DAY,
+    }
     role = kind if kind in small_world.ALLOWED else "administrate"
     keys = {"station_group_id": world.owner, "owner_id": world.owner, "granted_by_id": world.owner, "role": role}
+    if world.number % 2:
+        nothing["ends_at"] = NOW + DAY  # an end that has not come changes nothing
     return Grant, nothing | keys | DATES.get(kind, {}) | fields
 
 

@@ -1,0 +1,361 @@
+"""The proofs bite: each of these mistakes in the view, in the policy and in the gate is made on purpose, must be seen,
+and is taken back.
+
+What sees them are the proofs that stand beside this file (every small world, the decisions written by hand) and one
+look at every loader with every kind of account.
+"""
+
+import inspect
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.accounts import user_groups
+from portal.accounts.models import Account
+from portal.charging import queries as charging
+from portal.core import authz
+from portal.core.db import session_factory
+from portal.core.errors import NotAllowed, NotThere
+from portal.delivery import queries as delivery
+from portal.exports import queries as exports
+from portal.licences import queries as licences
+from portal.licences.models import Kind
+from portal.stations import queries as stations
+from tests import test_guards, world
+from tests.core import small_world
+from tests.core import test_authz as decisions
+from tests.core import test_authz_small_worlds as small_worlds
+
+VIEWS = import_module("portal.migrations.versions.0002_standing_and_search")
+FIRST_ID = 1_000_000  # of the accounts that look at the loaders: none of the small worlds has it
+VISITORS = ("owner", *small_world.ALLOWED, "inert", "stranger")
+# Loaders of what belongs to a station group, and the row of test_guards.examples() that they load.
+SHARED = (
+    (stations.station_group, "station_group_id", "station_group:view"),
+    (stations.station, "station_id", "station:view"),
+    (stations.connector, "connector_id", "station:view"),
+    (stations.grant, "grant_id", "station_group:view"),
+    (charging.charging_session, "charging_session_id", "session:view"),
+)
+SOME_ACTIONS = ("station:view", "session:view", "station:edit", "station_group:edit", "station_group:delete")
+# Loaders of what belongs to one account.
+OWNED = (
+    (user_groups.user_group, "user_group_id", "user_group:edit"),
+    (user_groups.member, "member_id", "user_group:edit"),
+    (charging.driver, "driver_id", "driver:edit"),
+    (delivery.destination, "destination_id", "destination:edit"),
+    (exports.formatter, "formatter_id", "formatter:edit"),
+    (exports.task, "task_id", "task:edit"),
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """All small worlds, and beside them one row of every kind with an account of every kind."""
+
+    session: Session
+    ids: dict[str, Any]
+    visitors: dict[str, Account]
+
+
+@pytest.fixture(scope="module")
+def scene(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """In one transaction that is never committed; every mistake is made inside a savepoint."""
+    path = tmp_path_factory.mktemp("mutations") / "piquet.db"
+    shutil.copy(sqlite_template, path)
+    sessions = session_factory(f"sqlite:///{path}")
+    with sessions() as session:
+        found: small_worlds.Rows = {}
+        for small in small_worlds.WORLDS:
+            for model, row in small_worlds.rows(small):
+                found.setdefault(model, []).append(row)
+        for model in found:
+            session.execute(sa.insert(model), found[model])
+        yield _scene(session)
+    sessions.kw["bind"].dispose()
+
+
+def _scene(session: Session) -> Scene:
+    session.execute(sa.insert(Account), [{"id": FIRST_ID, "email": "first@x.example"}])
+    visitors = {
+        name: world.account(session, f"{name}@mutations.example", *(Kind if name != "inert" else ()))
+        for name in VISITORS
+    }
+    ids = dict(test_guards.examples(session, visitors["owner"]))
+    group = stations.station_group(session, visitors["owner"].id, "station_group:view", int(ids["station_group_id"]))
+    for name in small_world.ALLOWED:
+        world.grant(session, group, name, visitors[name].email)
+    world.grant(session, group, "administrate", visitors["inert"].email)
+    session.flush()
+    return Scene(session, ids, visitors)
+
+
+def outcome(load: Callable[..., object], session: Session, account: Account, action: str, row_id: int) -> str:
+    try:
+        load(session, account.id, action, row_id)
+    except NotThere:
+        return "not there"
+    except NotAllowed:
+        return "not allowed"
+    return "loaded"
+
+
+def look_at_the_loaders(scene: Scene) -> None:
+    """Every loader with every kind of account says what the requirement says."""
+    for name, account in scene.visitors.items():
+        held = {"owner": small_world.OWNER, **small_world.ALLOWED}.get(name, frozenset())
+        for load, row, sight in SHARED:
+            for action in SOME_ACTIONS:
+                expected = "loaded" if action in held else "not allowed" if sight in held else "not there"
+                found = outcome(load, scene.session, account, action, int(scene.ids[row]))
+                assert found == expected, (name, load.__name__, action)
+        for load, row, action in OWNED:
+            found = outcome(load, scene.session, account, action, int(scene.ids[row]))
+            sees = load is exports.task and "export:view" in held  # whoever sees the group's exports may look at it
+            assert found == ("loaded" if name == "owner" else "not allowed" if sees else "not there"), (name, load)
+        found = outcome(licences.for_operator, scene.session, account, "licence:end", int(scene.ids["licence_id"]))
+        assert found == "not there", name
+
+
+def look_at_the_lists(scene: Scene) -> None:
+    """The lists say what the loaders say, and the platform's actions are the operator's."""
+    station = stations.Station
+    for name, account in scene.visitors.items():
+        held = {"owner": small_world.OWNER, **small_world.ALLOWED}.get(name, frozenset())
+        for action in ("station:view", "station:edit", "station:delete"):
+            condition = stations.visible_stations(account.id, action)
+            found = list(scene.session.scalars(sa.select(station.id).where(condition).distinct()))
+            assert found == ([scene.ids["station_id"]] if action in held else []), (name, action)
+    assert not authz.platform_may("licence:activate", operator=False)
+    assert authz.platform_may("licence:activate", operator=True)
+    assert authz.platform_may("station:create", operator=False)
+    assert not authz.platform_may("station:edit", operator=True)
+
+
+def prove(scene: Scene) -> None:
+    """Everything; AssertionError at the first thing that is not as required."""
+    decisions.test_the_decisions_are_those_of_the_requirement()
+    look_at_the_loaders(scene)
+    look_at_the_lists(scene)
+    small_worlds.compare(scene.session, small_worlds.WORLDS)
+
+
+def test_without_a_mistake_everything_is_proven(scene: Scene) -> None:
+    prove(scene)
+
+
+@contextmanager
+def views(session: Session, name: str, old: str, new: str) -> Iterator[None]:
+    """The three views with one of them changed."""
+    texts = {"licensed": VIEWS.LICENSED, "holding": VIEWS.HOLDING, "standing": VIEWS.STANDING}
+    assert old in texts[name], "the mistake no longer fits the view"
+    texts[name] = texts[name].replace(old, new)
+    inside = session.begin_nested()
+    for view in reversed(texts):
+        session.execute(sa.text(f"DROP VIEW {view}"))
+    for text in texts.values():
+        # Not sa.text: the formats of the times hold colons.
+        session.connection().exec_driver_sql(text.format(now=VIEWS.NOW["sqlite"]))
+    try:
+        yield
+    finally:
+        inside.rollback()
+
+
+BY_ADDRESS = VIEWS.HOLDING.split("UNION ALL")[1]
+BY_USER_GROUP = VIEWS.HOLDING.split("UNION ALL")[2]
+STARTED, NOT_ENDED = "given.starts_at <= {now}", "(given.ends_at IS NULL OR given.ends_at > {now})"
+
+
+def both(half: str, old: str, new: str) -> tuple[str, str, str]:
+    """A change of one half of `holding` alone: the halves share most of their words."""
+    assert old in half, "the mistake no longer fits the view"
+    return "holding", half, half.replace(old, new)
+
+
+OF_THE_ACCOUNT = "EXISTS (SELECT 1 FROM licensed WHERE licensed.account_id = held.account_id)"
+OF_THE_OWNER = "EXISTS (SELECT 1 FROM licensed WHERE licensed.account_id = held.owner_id)"
+MISTAKES_IN_THE_VIEW = {
+    "any licence counts as Authorisation": ("licensed", "kind = 'authorisation' AND", ""),
+    "another licence counts": ("licensed", "'authorisation'", "'maintenance'"),
+    "a licence counts before it begins": ("licensed", "starts_at <= {now} AND", ""),
+    "a licence never ends": ("licensed", "AND (ends_at IS NULL OR ends_at > {now})", ""),
+    "a licence without end does not count": ("licensed", "ends_at IS NULL OR ", ""),
+    "the owner is an administrator": ("holding", "'owner' AS role", "'administrate' AS role"),
+    "the owner of the number's account": (
+        "holding",
+        "SELECT owner_id AS account_id, id",
+        "SELECT id AS account_id, id",
+    ),
+    "an unverified address counts": both(BY_ADDRESS, "account.verified_at IS NOT NULL AND", ""),
+    "a revoked grant counts": both(BY_ADDRESS, "given.revoked_at IS NULL", "1 = 1"),
+    "a grant counts before it starts": both(BY_ADDRESS, STARTED, "1 = 1"),
+    "a grant never ends": both(BY_ADDRESS, NOT_ENDED, "1 = 1"),
+    "a grant with an end never counts": both(BY_ADDRESS, NOT_ENDED, "given.ends_at IS NULL"),
+    "the beginning of an address is enough": both(
+        BY_ADDRESS, "given.email = account.email", "given.email LIKE account.email || '%'"
+    ),
+    "the end of an address is enough": both(
+        BY_ADDRESS, "given.email = account.email", "given.email LIKE '%' || account.email"
+    ),
+    "an address is a pattern": both(BY_ADDRESS, "given.email = account.email", "account.email LIKE given.email"),
+    "every permission is display": both(BY_ADDRESS, "given.role", "'display'"),
+    "a member's unverified address counts": both(BY_USER_GROUP, "account.verified_at IS NOT NULL AND", ""),
+    "a user group's revoked grant counts": both(BY_USER_GROUP, "given.revoked_at IS NULL", "1 = 1"),
+    "a user group's grant counts before it starts": both(BY_USER_GROUP, STARTED, "1 = 1"),
+    "a user group's grant never ends": both(BY_USER_GROUP, NOT_ENDED, "1 = 1"),
+    "a member of any user group is in all": both(
+        BY_USER_GROUP, "given.user_group_id = member.user_group_id", "given.user_group_id IS NOT NULL"
+    ),
+    "the holder's licence is not needed": ("standing", OF_THE_ACCOUNT, "1 = 1"),
+    "the owner's licence is not needed": ("standing", OF_THE_OWNER, "1 = 1"),
+    "one licence of the two is enough": ("standing", "AND EXISTS", "OR EXISTS"),
+    "anybody's licence is enough": ("standing", " WHERE licensed.account_id = held.account_id", ""),
+    "no share ever acts": ("standing", "THEN 'active'", "THEN 'inactive'"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES_IN_THE_VIEW)
+def test_a_mistake_in_the_view_is_seen(scene: Scene, mistake: str) -> None:
+    with views(scene.session, *MISTAKES_IN_THE_VIEW[mistake]), pytest.raises(AssertionError):
+        prove(scene)
+
+
+MISTAKES_IN_THE_POLICY = {
+    "administrate does not include manage": ("policy.csv", "g, administrate, manage\n", ""),
+    "manage does not include display": ("policy.csv", "g, manage,       display\n", ""),
+    "manage includes administrate": ("policy.csv", "g, manage,       display", "g, manage, administrate"),
+    "display includes manage": ("policy.csv", "g, manage,       display", "g, display, manage"),
+    "a share needs no licence": (
+        "policy.csv",
+        "p, manage,       active, station:edit",
+        "p, manage, any, station:edit",
+    ),
+    "display edits": ("policy.csv", "p, manage,       active, connector:edit", "p, display, active, connector:edit"),
+    "display does not see stations": ("policy.csv", "p, display,      active, station:view\n", ""),
+    "manage gives administrate": (
+        "policy.csv",
+        "p, administrate, active, grant:give_administrate",
+        "p, manage, active, grant:give_administrate",
+    ),
+    "administrate deletes the group": (
+        "policy.csv",
+        "p, owner, any, station_group:delete",
+        "p, administrate, active, station_group:delete\np, owner, any, station_group:delete",
+    ),
+    "the owner needs the licence": ("policy.csv", "p, owner, any, station:view", "p, owner, active, station:view"),
+    "the owner cannot revoke": ("policy.csv", "p, owner, any, grant:revoke\n", ""),
+    "everybody activates licences": (
+        "policy.csv",
+        "p, operator, any, licence:activate",
+        "p, account, any, licence:activate",
+    ),
+    "the model forgets the licence": ("model.conf", ' && (p.licence == "any" || r.licence == p.licence)', ""),
+    "the model forgets the action": ("model.conf", "r.act == p.act && ", ""),
+    "the model forgets the role": ("model.conf", "g(r.role, p.role) && ", ""),
+    "the model reads the roles backwards": ("model.conf", "g(r.role, p.role)", "g(p.role, r.role)"),
+    "what is not denied is allowed": (
+        "model.conf",
+        "some(where (p.eft == allow))",
+        "!some(where (p.eft == deny))",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES_IN_THE_POLICY)
+def test_a_mistake_in_the_policy_is_seen(
+    scene: Scene, mistake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, old, new = MISTAKES_IN_THE_POLICY[mistake]
+    shutil.copytree(authz.POLICIES, tmp_path / "policies")
+    file = tmp_path / "policies" / name
+    assert old in file.read_text(), "the mistake no longer fits the policy"
+    file.write_text(file.read_text().replace(old, new))
+    actions, allowed = authz.decide(tmp_path / "policies")
+    monkeypatch.setattr(authz, "ACTIONS", actions)
+    monkeypatch.setattr(authz, "ALLOWED", allowed)
+    with pytest.raises(AssertionError):
+        prove(scene)
+
+
+@contextmanager
+def rewritten(function: Callable[..., Any], old: str, new: str) -> Iterator[None]:
+    """The function with other words in it, for everybody who holds it."""
+    assert isinstance(function, FunctionType)
+    source = inspect.getsource(function)
+    assert old in source, f"the mistake no longer fits {function.__qualname__}"
+    names: dict[str, Any] = {}
+    exec(source.replace(old, new), function.__globals__, names)
+    before, function.__code__ = function.__code__, names[function.__name__].__code__
+    try:
+        yield
+    finally:
+        function.__code__ = before
+
+
+MISTAKES_IN_THE_GATE: dict[str, tuple[Callable[..., Any], str, str]] = {
+    "standings of everybody": (authz._of, "standing.c.account_id == account_id", "sa.true()"),
+    "standings on every group": (authz.standings, "standing.c.station_group_id.in_(ids)", "sa.true()"),
+    "the licence is not looked at": (
+        authz._pairs,
+        "(role, licence, action) in ALLOWED",
+        '(role, "active", action) in ALLOWED',
+    ),
+    "whoever holds anything may": (authz.may, "(s.role, s.licence) in pairs for s in", "True for s in"),
+    "whoever holds anything is told why": (authz.why, " if (s.role, s.licence) in pairs", ""),
+    "the list shows what is held, not what is allowed": (authz.visible, ", pairs)", ")"),
+    "the list of everybody": (authz.visible, "standing.c.account_id == account_id, ", ""),
+    "everybody is the operator": (authz.platform_may, "operator and ", ""),
+    "any owner may do anything": (stations.may, "station.owner_id == account_id", "station.owner_id"),
+    "a station is seen by everybody": (
+        stations.station,
+        'row is None or not may(session, account_id, "station:view", row)',
+        "row is None",
+    ),
+    "who sees a station may do anything to it": (stations.station, "raise NotAllowed", "pass"),
+    "a connector is loaded past its station": (
+        stations.connector,
+        "station(session, account_id, action, row.station_id)",
+        "pass",
+    ),
+    "a station group is seen by everybody": (stations.station_group, "raise NotThere", "pass"),
+    "who sees a group may do anything to it": (stations.station_group, "raise NotAllowed", "pass"),
+    "a grant is loaded past its group": (
+        stations.grant,
+        "station_group(session, account_id, action, row.station_group_id)",
+        "pass",
+    ),
+    "the list of stations shows everybody's": (
+        stations.visible_stations,
+        "Station.owner_id == account_id",
+        "Station.owner_id > 0",
+    ),
+    "the list of stations forgets the shared ones": (stations.visible_stations, ".union_all(shared)", ""),
+    "a user group is everybody's": (user_groups.user_group, " or row.owner_id != account_id", ""),
+    "a driver is everybody's": (charging.driver, " or row.owner_id != account_id", ""),
+    "a session is seen by everybody": (charging.charging_session, "raise NotThere", "pass"),
+    "any account is asked as the operator": (
+        licences.for_operator,
+        "operator=reader.is_operator",
+        "operator=True",
+    ),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES_IN_THE_GATE)
+def test_a_mistake_in_the_gate_is_seen(scene: Scene, mistake: str) -> None:
+    with rewritten(*MISTAKES_IN_THE_GATE[mistake]), pytest.raises((AssertionError, AttributeError, KeyError)):
+        prove(scene)
+
+
+def test_at_least_25_mistakes_are_made() -> None:
+    assert len(MISTAKES_IN_THE_VIEW) + len(MISTAKES_IN_THE_POLICY) + len(MISTAKES_IN_THE_GATE) >= 25

@@ -12,7 +12,10 @@ from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
 from portal.accounts.models import Account
+from portal.charging.date_text import DateOrder
+from portal.charging.mapping import Mapping
 from portal.charging.models import ChargingSession, Driver, FlaggedRow, ImportMapping, SessionImport
+from portal.charging.table_shape import TableShape
 from portal.core import authz, files, mail
 from portal.core.db import Base
 from portal.delivery.models import Destination
@@ -38,6 +41,11 @@ PUBLIC = {
 }
 # What the examples leave empty: a station without image, an import whose file was never read.
 NOTHING_TO_SHOW = ("stations.image", "imports.")
+COLUMNS = ("Station", "Start", "End", "kWh")
+SHAPE = TableShape("csv", "utf-8", ";", '"', ".", header=True, columns=COLUMNS, first_line=1).to_json()
+MAPPING = Mapping(
+    COLUMNS, station=0, start=1, end=2, energy=3, date_order=DateOrder.ISO, time_zone="Europe/Zurich"
+).to_json()
 Ids = dict[str, int | str]
 TOKEN = re.compile(r"[\w-]{20,}\.[\w-]{6}\.[\w-]{20,}")  # of a form, made anew with every answer
 MISSING = 1_000_003
@@ -84,10 +92,16 @@ def examples(session: Session, owner: Account) -> Ids:
     connector: Connector = station.connectors[0]
     grant = world.grant(session, group, "manage", users)
     licence = world.licence(session, owner, Kind.REPORTS)
-    file = files.keep(session, "sessions.csv", [b"a;b\n"])
+    file = files.keep(session, "sessions.csv", [b"Station;Start;End;kWh\n"])
     driver = Driver(owner_id=owner.id, label="Driver", email="driver@x.example")
     imported = SessionImport(
-        owner_id=owner.id, account_id=owner.id, file_id=file.id, file_name="a.csv", shape={}, mapping={}, state="done"
+        owner_id=owner.id,
+        account_id=owner.id,
+        file_id=file.id,
+        file_name="a.csv",
+        shape=SHAPE,
+        mapping=MAPPING,
+        state="done",
     )
     import_id, driver_id = added(imported), added(driver)
     charged = ChargingSession(
@@ -102,7 +116,13 @@ def examples(session: Session, owner: Account) -> Ids:
         import_id=import_id,
     )
     flagged = FlaggedRow(
-        owner_id=owner.id, import_id=import_id, line=2, source="file", external_id="2", cells=[], problems=[]
+        owner_id=owner.id,
+        import_id=import_id,
+        line=2,
+        source="file",
+        external_id="2",
+        cells=["", "", "", ""],
+        problems=[],
     )
     destination_id = added(
         Destination(owner_id=owner.id, name="Utility", host="sftp.example", username="piquet", login="password")
@@ -119,12 +139,13 @@ def examples(session: Session, owner: Account) -> Ids:
             station_group_id=group.id,
             formatter_id=formatter_id,
             destination_id=destination_id,
-            interval="month",
+            interval="monthly",
             starts_on=day,
         )
     )
-    run = {"period_start": day, "period_end": date(2026, 12, 1), "starts_at": now, "ends_at": now}
-    run_id = added(ExportRun(task_id=task_id, file_id=file.id, file_name="a.csv", size=4, sha256=file.sha256, **run))
+    run = {"period_start": day, "period_end": date(2026, 12, 1), "starts_at": now, "ends_at": now, "file_name": "a.csv"}
+    sent = files.keep(session, "a.csv", [b"a;b\n"])
+    run_id = added(ExportRun(task_id=task_id, file_id=sent.id, size=sent.size, sha256=sent.sha256, **run))
     letter = mail.post(session, "somebody@x.example", "Subject", "Text")
     session.flush()
     return {

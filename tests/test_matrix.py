@@ -1,0 +1,117 @@
+"""Who gets what from every address: the whole live URL map, every kind of visitor, GET and POST.
+
+The expected answers stand in matrix.txt, one row per address: a new address without a row fails, and so does a row
+without an address. Every request meets the same world: what a POST has changed is taken back before the next one. POSTs
+carry nothing but the token, so 422 is a form that was let in and found wanting, and 302 an act that was done.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core import clock
+from portal.licences.models import Kind
+from portal.stations.models import StationGroup
+from tests import test_guards, world
+from tests.test_guards import Address, Ids, addresses
+
+TABLE = Path(__file__).with_name("matrix.txt")
+VISITORS = (
+    "anonymous",
+    "stranger",
+    "display",
+    "manage",
+    "administrate",
+    "owner",
+    "operator",
+    "expired",  # held administrate until a moment ago
+    "unlicensed_sub",  # holds administrate, and has no licence
+    "unlicensed_master",  # holds administrate of an owner who has no licence
+)
+NO_ROW: Ids = {"token": "no-token"}  # arguments that name no row
+
+
+def rows() -> dict[str, tuple[str, ...]]:
+    """Address -> the status for every visitor, from the table; lines that begin with # are headings."""
+    lines = [line.split() for line in TABLE.read_text().splitlines() if line.strip() and not line.startswith("#")]
+    return {" ".join(line[:2]): tuple(line[2:]) for line in lines}
+
+
+@dataclass
+class Scene:
+    app: Flask
+    ids: dict[str, Ids]
+    browsers: dict[str, FlaskClient]
+    live: Path
+    kept: Path
+
+    def ask(self, visitor: str, address: Address) -> int:
+        """The status of the answer; whatever the request changed is taken back."""
+        url = address.url(NO_ROW | self.ids[visitor])
+        browser = self.browsers[visitor]
+        cookies = dict(browser._cookies)
+        status = browser.open(url, method=address.method).status_code
+        browser._cookies = cookies
+        if address.method != "GET":
+            copy(self.kept, self.live)
+        return status
+
+    def answers(self, address: Address) -> tuple[str, ...]:
+        return tuple(str(self.ask(visitor, address)) for visitor in VISITORS)
+
+
+def copy(source: Path, target: Path) -> None:
+    """The whole SQLite database, under the feet of whoever has it open."""
+    with closing(sqlite3.connect(source)) as read, closing(sqlite3.connect(target)) as written:
+        read.backup(written)
+
+
+@pytest.fixture
+def scene(
+    app: Flask, session: Session, logged_in: Callable[[Account], FlaskClient], database_url: str, tmp_path: Path
+) -> Scene:
+    """On SQLite, which can be put back in a moment; the SQL of the gate is proven on both engines elsewhere."""
+    people = {name: world.account(session, f"{name}@x.example", *licences_of(name)) for name in VISITORS[1:]}
+    people["operator"].is_operator = True
+    poor = world.account(session, "poor@x.example")
+    ids, of_poor = test_guards.examples(session, people["owner"]), test_guards.examples(session, poor)
+    group, poor_group = (session.get_one(StationGroup, some["station_group_id"]) for some in (ids, of_poor))
+    for name in ("display", "manage", "administrate"):
+        world.grant(session, group, name, people[name].email)
+    world.grant(session, group, "administrate", people["expired"].email, ends_at=clock.now() - timedelta(seconds=5))
+    world.grant(session, group, "administrate", people["unlicensed_sub"].email)
+    world.grant(session, poor_group, "administrate", people["unlicensed_master"].email)
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    app.config["TESTING"] = False
+    browsers = {"anonymous": app.test_client(), **{name: logged_in(account) for name, account in people.items()}}
+    live, kept = Path(str(sa.make_url(database_url).database)), tmp_path / "kept.db"
+    copy(live, kept)
+    return Scene(app, dict.fromkeys(VISITORS, ids) | {"unlicensed_master": of_poor}, browsers, live, kept)
+
+
+def licences_of(visitor: str) -> tuple[Kind, ...]:
+    return () if visitor == "unlicensed_sub" else tuple(Kind)
+
+
+def test_every_address_has_a_row_and_every_row_an_address(app: Flask) -> None:
+    assert rows().keys() == {str(address) for address in addresses(app, guarded=False)}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_every_visitor_gets_from_every_address_what_the_table_says(scene: Scene) -> None:
+    expected, wrong = rows(), []
+    for address in addresses(scene.app, guarded=False):
+        found = scene.answers(address)
+        if found != expected.get(str(address)):
+            wrong.append(f"{address} {' '.join(found)}")
+    assert not wrong, "\n".join(["", f"# {' '.join(VISITORS)}", *wrong])

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from flask import Flask, request, url_for
+from flask import Flask, current_app, request, url_for
 from flask_babel import lazy_gettext as _l
 from flask_login import current_user
 
@@ -11,7 +11,8 @@ from portal.core.config import Settings
 
 
 class Entry(NamedTuple):
-    """A line of the side bar; it is active on every page of its blueprint sections."""
+    """A line of the side bar; it is active on every page whose endpoint begins like one of its sections. Of several
+    entries that fit, the one that fits longest is."""
 
     endpoint: str
     label: Any
@@ -19,10 +20,21 @@ class Entry(NamedTuple):
     sections: tuple[str, ...]
 
 
+# Tabs of the pages about sharing as a whole: name of the section, endpoint, label.
+SHARING = (
+    ("by_me", "reviews.shared_by_me", _l("Shared by me")),
+    ("with_me", "sharing.shared_with_me", _l("Shared with me")),
+    ("invitations", "invitations.list_invitations", _l("Invitations")),
+    ("transfers", "transfers.list_transfers", _l("Transfers")),
+    ("audit", "audit.list_entries", _l("Audit log")),
+)
+SHARING_SECTIONS = ("reviews.", "sharing.shared_with_me", "invitations.", "transfers.", "audit.", "access.person")
+
 MAIN = (
     Entry("dashboard.show", _l("Overview"), "overview", ("dashboard.",)),
     Entry("stations.list_stations", _l("Stations"), "station", ("stations.",)),
-    Entry("station_groups.list_groups", _l("Station groups"), "group", ("station_groups.", "sharing.")),
+    Entry("station_groups.list_groups", _l("Station groups"), "group", ("station_groups.", "sharing.", "access.")),
+    Entry("sharing.shared_with_me", _l("Sharing"), "share", SHARING_SECTIONS),
     Entry("user_groups.list_groups", _l("User groups"), "users", ("user_groups.",)),
     Entry("charging.list_sessions", _l("Charging sessions"), "session", ("charging.", "imports.", "drivers.")),
     Entry("exports.list_tasks", _l("Auto-export"), "export", ("exports.", "destinations.", "formatters.")),
@@ -47,26 +59,36 @@ def create(app: Flask, settings: Settings) -> None:
             "theme": web.theme(),
             "demo": settings.demo,
             "search_url": url_for("stations.list_stations"),
+            "sharing_sections": sharing_sections,
         }
+
+
+def sharing_sections(active: str) -> list[dict[str, Any]]:
+    """The tabs of the pages about sharing, as the component takes them."""
+    return [
+        {"url": url_for(endpoint), "label": label, "active": name == active}
+        for name, endpoint, label in SHARING
+        if endpoint in current_app.view_functions
+    ]
 
 
 def _navigation() -> list[dict[str, Any]]:
     if not current_user or not current_user.is_authenticated:
         return []
-    groups = [{"label": None, "entries": _entries(MAIN)}]
-    if current_user.is_operator:
-        groups.append({"label": _l("Operator"), "entries": _entries(OPERATOR)})
-    return groups
-
-
-def _entries(entries: tuple[Entry, ...]) -> list[dict[str, Any]]:
+    groups = [(None, MAIN), (_l("Operator"), OPERATOR)] if current_user.is_operator else [(None, MAIN)]
     here = request.endpoint or ""
+    fitting = (section for _label, entries in groups for entry in entries for section in entry.sections)
+    best = max((section for section in fitting if here.startswith(section)), key=len, default="")
+    return [{"label": label, "entries": _entries(entries, best)} for label, entries in groups]
+
+
+def _entries(entries: tuple[Entry, ...], best: str) -> list[dict[str, Any]]:
     return [
         {
             "url": url_for(entry.endpoint),
             "label": entry.label,
             "icon": entry.icon,
-            "active": here.startswith(entry.sections),
+            "active": best in entry.sections,
         }
         for entry in entries
     ]

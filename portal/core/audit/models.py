@@ -1,10 +1,11 @@
-"""The audit log: who did what to what, kept with the change it tells of, in one transaction."""
+"""The audit log's tables. Nothing in them is ever changed or deleted: triggers refuse it, and the rights of the
+application's role do."""
 
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, Session, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column
 
 from portal.core import clock
 from portal.core.db import Base
@@ -38,17 +39,3 @@ class AuditSeal(Base):
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1, without gaps
     entry_id: Mapped[int] = mapped_column(unique=True)
     hash: Mapped[str] = mapped_column(sa.String(64))
-
-
-def record(
-    session: Session,
-    action: str,
-    subject: str,
-    *,
-    actor_id: int | None,
-    owner_id: int | None = None,
-    **detail: Any,
-) -> None:
-    """Write one entry in the caller's transaction. `subject` is a kind and an id ("station_group/7"); `detail` holds
-    JSON values, never a secret."""
-    session.add(AuditEntry(action=action, subject=subject, actor_id=actor_id, owner_id=owner_id, detail=detail))

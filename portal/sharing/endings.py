@@ -32,7 +32,7 @@ def under(session: Session, grant_ids: Iterable[int]) -> Sequence[int]:
 
 def ending_with(session: Session, grant: Grant) -> Sequence[Loss]:
     """What revoking the grant ends: the grant itself first, then all given under it."""
-    return _losses(session, [grant.id, *under(session, [grant.id])])
+    return losses(session, [grant.id, *under(session, [grant.id])])
 
 
 def ending_with_user_group(session: Session, user_group_id: int) -> Sequence[Grant]:
@@ -41,12 +41,12 @@ def ending_with_user_group(session: Session, user_group_id: int) -> Sequence[Gra
         Grant.user_group_id == user_group_id, Grant.revoked_at.is_(None), not_over(clock.now())
     )
     first = list(session.scalars(to_it))
-    return [loss.grant for loss in _losses(session, [*first, *under(session, first)])]
+    return [loss.grant for loss in losses(session, [*first, *under(session, first)])]
 
 
 def losses_with_user_group(session: Session, user_group_id: int) -> Sequence[Loss]:
     """As `ending_with_user_group`, with the stations that go out of sight."""
-    return _losses(session, [grant.id for grant in ending_with_user_group(session, user_group_id)])
+    return losses(session, [grant.id for grant in ending_with_user_group(session, user_group_id)])
 
 
 def given_by_member(session: Session, user_group_id: int, email: str) -> Sequence[int]:
@@ -64,10 +64,10 @@ def given_by_member(session: Session, user_group_id: int, email: str) -> Sequenc
 def losses_with_member(session: Session, user_group_id: int, email: str) -> Sequence[Loss]:
     """What taking the address out of the user group ends besides its own sight."""
     first = list(given_by_member(session, user_group_id, email))
-    return _losses(session, [*first, *under(session, first)])
+    return losses(session, [*first, *under(session, first)])
 
 
-def _losses(session: Session, grant_ids: Sequence[int]) -> Sequence[Loss]:
+def losses(session: Session, grant_ids: Sequence[int]) -> Sequence[Loss]:
     """The grants in the order of their ids, each with the stations that its holder then reaches by no other grant to
     him or to a user group he is in."""
     other, here, there = aliased(Grant), aliased(StationGroupStation), aliased(StationGroupStation)
@@ -79,7 +79,7 @@ def _losses(session: Session, grant_ids: Sequence[int]) -> Sequence[Loss]:
         .select_from(there)
         .join(other, other.station_group_id == there.station_group_id)
         .where(there.station_id == here.station_id, other.id.not_in(grant_ids), other.revoked_at.is_(None))
-        .where(sa.or_(other.ends_at.is_(None), other.ends_at > clock.now()))
+        .where(other.starts_at <= clock.now(), sa.or_(other.ends_at.is_(None), other.ends_at > clock.now()))
         .where(
             sa.or_(
                 other.email == Grant.email,

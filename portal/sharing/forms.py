@@ -1,8 +1,6 @@
 """Forms about grants and user groups."""
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
-from zoneinfo import ZoneInfo
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
@@ -12,6 +10,7 @@ from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
 from portal.core import web
 from portal.sharing.operations import Offer
+from portal.sharing.terms import end_of
 from portal.stations.labels import PERMISSIONS
 from portal.stations.models import Permission
 
@@ -27,16 +26,6 @@ EXPLANATIONS = {
     ),
 }
 LAST_YEAR = 2199
-
-
-def end_of(day: date, zone: ZoneInfo) -> datetime:
-    """The instant at which the local day is over."""
-    return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
-
-
-def last_day(ends_at: datetime, zone: ZoneInfo) -> date:
-    """The last local day on which what ends at this instant still acts."""
-    return (ends_at - timedelta(microseconds=1)).astimezone(zone).date()
 
 
 class TermsForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types

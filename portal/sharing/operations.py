@@ -1,90 +1,157 @@
 """Giving, changing and revoking grants. Every function works in the caller's transaction and commits nothing.
 
-A grant given by somebody who holds the station group by a grant himself hangs under that one and ends with it. The
-giver locks the grant he gives under, the revoker changes it before he looks for what hangs under it: whichever comes
-second sees the first, and nothing given away survives its source.
+Who administrates a station group by a grant may do all of this on it too, to grants of anybody, up to the permission
+that he may give: but never longer than his own grant lasts, never with drivers that his own hides, never beyond the
+owner's maximum, never to the grants that his own hangs under (he would change himself), and nothing against the owner.
+What he gives hangs under his own grant, ends with it and shrinks with it (`shrinking`).
+
+Every function takes its turn first (`turns`): of two who act at once the second sees what the first did.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts import emails, user_groups
 from portal.accounts.models import Account, UserGroup, UserGroupMember
-from portal.core import audit, authz, clock
-from portal.core.errors import NotAllowed, RuleBroken
-from portal.sharing import endings, queries
+from portal.core import clock
+from portal.core.errors import NotThere, RuleBroken
+from portal.sharing import endings, limits, queries, shrinking, turns
+from portal.sharing.shrinking import GIVE, Effect
+from portal.sharing.terms import Terms
 from portal.stations.models import Grant, Permission, StationGroup
 
-GIVE = {
-    Permission.DISPLAY: "grant:give_display",
-    Permission.MANAGE: "grant:give_manage",
-    Permission.ADMINISTRATE: "grant:give_administrate",
-}
 USE_RECORDED_EVERY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """What is to be given, and to whom: one e-mail address or a user group. `ends_at` is an instant, none: no end."""
+    """What is to be given, and to whom: one e-mail address or a user group. `starts_at` and `ends_at` are instants;
+    none: at once, and no end. `seen`: the `version` of the grant to be changed as its changer saw it, empty: any."""
 
     role: Permission
     email: str = ""
     user_group_id: int | None = None
     ends_at: datetime | None = None
     hides_drivers: bool = False
+    starts_at: datetime | None = None
+    seen: str = ""
+
+
+class Done(NamedTuple):
+    """What a change did: the grants that stand now, and what became of those under them."""
+
+    grants: list[Grant]
+    effects: list[Effect]
+
+
+class RefusedFor(RuleBroken):
+    """A rule that refuses what was asked for many grants, because of this one."""
+
+    def __init__(self, grant: Grant, broken: RuleBroken) -> None:
+        super().__init__(broken.field, broken.message, **broken.params)
+        self.grant = grant
+
+
+def version(grant: Grant) -> str:
+    """A text that changes when the grant's terms do."""
+    return repr(Terms.of(grant).kept())
 
 
 def give(session: Session, actor: Account, group: StationGroup, offer: Offer) -> Grant:
     """Open the station group to the offer's recipient, whether or not the address has an account.
 
     Without an end the grant ends with the one it is given under, if any. RuleBroken: role (more than the actor's own),
-    email (none, his own, the owner's), user_group (not the owner's), ends_on (past, or later than his own), or none of
-    these when the recipient holds the same already.
+    email (none, his own, the owner's), user_group (not the owner's), starts_on (past, or not before the end), ends_on
+    (past, later than his own, or beyond the owner's maximum), or none of these when the recipient holds the same
+    already.
     """
+    turns.take_to_give(session, actor, [group.id], offer.user_group_id)
     return _give(session, actor, group, offer, instead_of=None)
 
 
 def change(session: Session, actor: Account, grant: Grant, offer: Offer) -> Grant:
-    """Give the same recipient something else instead: the old grant is revoked and stays in the history. What was
-    given under it moves under the new one as far as that reaches, and ends otherwise. RuleBroken as in `give`."""
-    _may_end(session, actor, grant)
-    group = session.get_one(StationGroup, grant.station_group_id)
-    same_recipient = replace(offer, email=grant.email or "", user_group_id=grant.user_group_id)
-    new = _give(session, actor, group, same_recipient, instead_of=grant)
-    if new.role == Permission.ADMINISTRATE:
-        _move_under(session, grant, new)
-    _end(session, actor, [grant.id])
-    return new
+    """As `change_all`, for one grant."""
+    return change_all(session, actor, [grant], lambda _grant: offer).grants[0]
+
+
+def change_all(session: Session, actor: Account, grants: Sequence[Grant], offer_for: Callable[[Grant], Offer]) -> Done:
+    """Give the same recipients something else instead: the old grants are revoked and stay in the history. What was
+    given under one moves under the new one and shrinks as far as that reaches, or ends.
+
+    `offer_for` is asked for each grant as it stands once nobody else can change it; its recipient is ignored, and so
+    is its start when the grant has begun. Of several grants those that are so already are left as they are, and those
+    that end by the change of another one are passed over. RuleBroken as in `give`, RefusedFor when they are several.
+    """
+    turns.take_to_give(session, actor, [grant.station_group_id for grant in grants])
+    several = len(grants) > 1
+    done: list[Grant] = []
+    effects: dict[int, Effect] = {}
+    for grant in _upper_first(session, grants):
+        if grant.id in effects and effects[grant.id].ends:
+            continue
+        try:
+            changed, became = _change(session, actor, grant, offer_for(grant), several)
+        except RuleBroken as broken:
+            raise RefusedFor(grant, broken) if several else broken from None
+        done += [changed] if changed else []
+        effects |= {effect.grant_id: effect for effect in became}
+    chosen = {grant.id for grant in grants}
+    return Done(done, [effect for effect in effects.values() if effect.ends or effect.grant_id not in chosen])
 
 
 def revoke(session: Session, actor: Account, grant: Grant) -> int:
-    """End the grant and all that was given under it, at once; says how many ended. RuleBroken when it has ended
-    already or the actor's own hangs under it; NotAllowed when it is more than he may give."""
-    _may_end(session, actor, grant)
-    return _end(session, actor, [grant.id])
+    """As `revoke_all`, for one grant."""
+    return revoke_all(session, actor, [grant])
+
+
+def revoke_all(session: Session, actor: Account, grants: Sequence[Grant]) -> int:
+    """End the grants and all that was given under them, at once; says how many ended. RuleBroken when one has ended
+    already or the actor's own hangs under it; NotAllowed when one is more than he may give."""
+    turns.take(session, [grant.station_group_id for grant in grants])
+    for grant in grants:
+        session.refresh(grant)
+        try:
+            limits.may_touch(session, actor, grant)
+        except RuleBroken as broken:
+            raise RefusedFor(grant, broken) if len(grants) > 1 else broken from None
+    return len(shrinking.end(session, actor, [grant.id for grant in grants]))
+
+
+def end_all_on(session: Session, actor: Account, station_group_id: int) -> int:
+    """End every grant on the station group, planned ones too; says how many. Whether the actor may is the caller's
+    to ask: this is for a station group that changes hands."""
+    turns.take(session, [station_group_id])
+    live = sa.select(Grant.id).where(
+        Grant.station_group_id == station_group_id, Grant.revoked_at.is_(None), queries.not_over(clock.now())
+    )
+    return len(shrinking.end(session, actor, session.scalars(live).all()))
 
 
 def delete_user_group(session: Session, actor: Account, group: UserGroup) -> None:
     """Delete the user group, and with it everything granted to it and given under that."""
-    ended = endings.ending_with_user_group(session, group.id)
-    _end(session, actor, [grant.id for grant in ended])
+    turns.hold_user_group(session, group.id)
+    ending = endings.ending_with_user_group(session, group.id)
+    turns.take(session, [grant.station_group_id for grant in ending])
+    ending = endings.ending_with_user_group(session, group.id)
+    shrinking.end(session, actor, [grant.id for grant in ending])
     user_groups.delete(session, actor, group)
 
 
 def remove_member(session: Session, actor: Account, member: UserGroupMember) -> int:
     """Take the address out of its user group and end what its holder gave away by the group's grants; says how many
-    grants ended."""
-    session.execute(  # whoever is giving under one of these just now is waited for, and seen below
-        sa.select(Grant.id).where(Grant.user_group_id == member.user_group_id).with_for_update()
-    )
+    grants ended. NotThere when he has left meanwhile."""
     group_id, email = member.user_group_id, member.email
+    if not turns.hold_member(session, member.id):
+        raise NotThere
+    given = endings.given_by_member(session, group_id, email)
+    turns.take(session, session.scalars(sa.select(Grant.station_group_id).where(Grant.id.in_(given))))
     user_groups.remove_member(session, actor, member)
-    return _end(session, actor, endings.given_by_member(session, group_id, email))
+    return len(shrinking.end(session, actor, endings.given_by_member(session, group_id, email)))
 
 
 def use_is_due(session: Session, account_id: int, station_group_ids: Sequence[int]) -> bool:
@@ -109,9 +176,10 @@ def used(session: Session, account_id: int, station_group_ids: Sequence[int]) ->
 
 
 def _give(session: Session, actor: Account, group: StationGroup, offer: Offer, instead_of: Grant | None) -> Grant:
-    under = _source(session, actor, group, offer.role, instead_of)
+    under = limits.source(session, actor, group.id, offer.role, instead_of)
     email = _recipient(session, actor, group, offer)
-    ends_at = _end_within(actor, offer.ends_at, under)
+    now = clock.now()
+    limits.check_days(now, offer.starts_at, offer.ends_at)
     grant = Grant(
         station_group_id=group.id,
         owner_id=group.owner_id,
@@ -119,41 +187,66 @@ def _give(session: Session, actor: Account, group: StationGroup, offer: Offer, i
         email=email,
         user_group_id=offer.user_group_id,
         granted_by_id=actor.id,
+        granted_at=now,
         under_grant_id=under.id if under else None,
-        ends_at=ends_at,
+        starts_at=offer.starts_at or now,
+        ends_at=offer.ends_at,
         hides_drivers=offer.hides_drivers or bool(under and under.hides_drivers),
     )
+    grant.ends_at = limits.end_within(session, actor, grant, under)
+    if instead_of is not None:
+        grant.first_used_at, grant.last_used_at = instead_of.first_used_at, instead_of.last_used_at
     if queries.has_twin(session, grant):
         raise RuleBroken("", "This authorisation exists already, with the same permission and the same end.")
     session.add(grant)
     session.flush()
-    _record(session, actor, GIVE[offer.role], grant)
+    shrinking.record(session, actor, GIVE[offer.role], grant)
     return grant
 
 
-def _source(
-    session: Session, actor: Account, group: StationGroup, role: Permission, instead_of: Grant | None
-) -> Grant | None:
-    """The actor's own grant that he gives under, the one that lasts longest; none when the group is his."""
-    action = GIVE[role]
-    allowing = [held for held, _line in authz.why(session, actor.id, group.id, action)]
-    if any(held.grant_id is None for held in allowing):
-        return None
-    spared = {instead_of.id} | set(endings.under(session, [instead_of.id])) if instead_of else set()
-    ids = [held.grant_id for held in allowing if held.grant_id not in spared]
-    if not ids:
-        raise RuleBroken("role", "You can give at most the permission that you hold yourself.")
-    own = session.scalars(
-        sa.select(Grant).where(Grant.id.in_(ids)).with_for_update(read=True).execution_options(populate_existing=True)
-    ).all()
-    # Asked again: behind the lock nobody can revoke what the answer rests on.
-    still = {held.grant_id for held, _line in authz.why(session, actor.id, group.id, action)}
-    own = [grant for grant in own if grant.id in still]
-    if not own:
-        raise NotAllowed
-    return max(
-        own, key=lambda grant: (grant.ends_at is None, grant.ends_at or grant.granted_at, not grant.hides_drivers)
+def _change(
+    session: Session, actor: Account, grant: Grant, offer: Offer, several: bool
+) -> tuple[Grant | None, list[Effect]]:
+    """The grant given instead, none when the offer is what the grant is; and what became of those under it."""
+    limits.may_touch(session, actor, grant)
+    if offer.seen and offer.seen != version(grant):
+        raise RuleBroken("", "This authorisation was changed meanwhile. Look at it again.")
+    begun = grant.starts_at <= clock.now()
+    offer = replace(
+        offer,
+        email=grant.email or "",
+        user_group_id=grant.user_group_id,
+        starts_at=None if begun else offer.starts_at,
     )
+    starts_at = grant.starts_at if begun else offer.starts_at
+    if several and Terms(offer.role, starts_at or clock.now(), offer.ends_at, offer.hides_drivers) == Terms.of(grant):
+        return None, []
+    group = session.get_one(StationGroup, grant.station_group_id)
+    new = _give(session, actor, group, offer, instead_of=grant)
+    session.execute(
+        sa.update(Grant)
+        .where(Grant.under_grant_id == grant.id, Grant.id != new.id, Grant.revoked_at.is_(None))
+        .where(queries.not_over(clock.now()))
+        .values(under_grant_id=new.id)
+    )
+    effects = shrinking.hold_within(session, actor, [new])
+    shrinking.end(session, actor, [grant.id])
+    return new, effects
+
+
+def _upper_first(session: Session, grants: Sequence[Grant]) -> list[Grant]:
+    """The grants as they stand now, each after those it hangs under."""
+    for grant in grants:
+        session.refresh(grant)
+    above = {grant.id: grant.under_grant_id for grant in grants}
+    while missing := {upper for upper in above.values() if upper is not None} - above.keys():
+        rows = session.execute(sa.select(Grant.id, Grant.under_grant_id).where(Grant.id.in_(missing)))
+        above |= {row.id: row.under_grant_id for row in rows}
+
+    def depth(grant_id: int | None) -> int:
+        return 0 if grant_id is None else 1 + depth(above[grant_id])
+
+    return sorted(grants, key=lambda grant: (depth(grant.id), grant.id))
 
 
 def _recipient(session: Session, actor: Account, group: StationGroup, offer: Offer) -> str | None:
@@ -169,71 +262,3 @@ def _recipient(session: Session, actor: Account, group: StationGroup, offer: Off
     if email == session.get_one(Account, group.owner_id).email:
         raise RuleBroken("email", "This is the owner of the station group, who has every right already.")
     return email
-
-
-def _end_within(actor: Account, ends_at: datetime | None, under: Grant | None) -> datetime | None:
-    if ends_at is not None and ends_at <= clock.now():
-        raise RuleBroken("ends_on", "Choose today or a later day.")
-    last = under.ends_at if under else None
-    if ends_at is None or last is None or ends_at <= last:
-        return ends_at or last
-    day = (last - timedelta(microseconds=1)).astimezone(ZoneInfo(actor.time_zone)).date()
-    raise RuleBroken("ends_on", "Your own permission ends on %(day)s: choose that day or an earlier one.", day=day)
-
-
-def _may_end(session: Session, actor: Account, grant: Grant) -> None:
-    if grant.revoked_at is not None or (grant.ends_at is not None and grant.ends_at <= clock.now()):
-        raise RuleBroken("", "This authorisation has ended already.")
-    held = [held for held, _line in authz.why(session, actor.id, grant.station_group_id, GIVE[Permission(grant.role)])]
-    if not held:
-        raise NotAllowed
-    own = [standing.grant_id for standing in held if standing.grant_id is not None]
-    if len(own) == len(held) and set(own) <= set(endings.under(session, [grant.id])):
-        raise RuleBroken("", "Your own permission was given under this one. Ask the owner of the station group.")
-
-
-def _move_under(session: Session, old: Grant, new: Grant) -> None:
-    reaches = sa.true() if new.ends_at is None else sa.and_(Grant.ends_at.is_not(None), Grant.ends_at <= new.ends_at)
-    hidden = Grant.hides_drivers if new.hides_drivers else sa.true()
-    session.execute(
-        sa.update(Grant)
-        .where(Grant.under_grant_id == old.id, Grant.id != new.id, Grant.revoked_at.is_(None), reaches, hidden)
-        .values(under_grant_id=new.id)
-    )
-
-
-def _end(session: Session, actor: Account, grant_ids: Sequence[int]) -> int:
-    """Revoke these and, level by level, what was given under them."""
-    ended, ids = 0, list(grant_ids)
-    while ids:
-        now = clock.now()
-        rows = session.scalars(
-            sa.update(Grant)
-            .where(Grant.id.in_(ids), Grant.revoked_at.is_(None), queries.not_over(now))
-            .values(revoked_at=now, revoked_by_id=actor.id)
-            .returning(Grant)
-            .execution_options(populate_existing=True)
-        ).all()
-        for grant in rows:
-            _record(session, actor, "grant:revoke", grant)
-        ended += len(rows)
-        children = sa.select(Grant.id).where(Grant.under_grant_id.in_(ids), Grant.revoked_at.is_(None))
-        ids = list(session.scalars(children.where(queries.not_over(now))))
-    return ended
-
-
-def _record(session: Session, actor: Account, action: str, grant: Grant) -> None:
-    audit.record(
-        session,
-        action,
-        f"station_group/{grant.station_group_id}",
-        actor_id=actor.id,
-        owner_id=grant.owner_id,
-        grant=grant.id,
-        role=grant.role,
-        email=grant.email,
-        user_group=grant.user_group_id,
-        until=grant.ends_at.isoformat() if grant.ends_at else None,
-        hides_drivers=grant.hides_drivers,
-        under=grant.under_grant_id,
-    )

@@ -130,6 +130,7 @@ def has_twin(session: Session, grant: Grant) -> bool:
         Grant.hides_drivers == grant.hides_drivers,
         Grant.revoked_at.is_(None),
         not_over(clock.now()),
+        Grant.starts_at <= grant.starts_at,
         same_end,
     )
     return session.scalar(twin.limit(1)) is not None

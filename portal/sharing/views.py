@@ -21,7 +21,8 @@ from portal.core.display import local_date, ngettext
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
 from portal.sharing import endings, operations, queries, user_group_views
-from portal.sharing.forms import EXPLANATIONS, GiveForm, TermsForm, last_day
+from portal.sharing.forms import EXPLANATIONS, GiveForm, TermsForm
+from portal.sharing.terms import last_day
 from portal.stations import pages
 from portal.stations import queries as stations
 from portal.stations.labels import PERMISSIONS

@@ -147,7 +147,7 @@ def test_a_change_keeps_the_old_grant_as_history(session: Session, place: Simple
     assert not authz.may(session, place.sub.id, "station:edit", [place.group.id])
 
 
-def test_a_change_takes_along_what_it_still_reaches(session: Session, place: SimpleNamespace) -> None:
+def test_a_change_takes_along_what_was_given_under_it_and_shortens_it(session: Session, place: SimpleNamespace) -> None:
     old = administrator(session, place)
     week = clock.now() + timedelta(days=7)
     short = operations.give(session, place.sub, place.group, Offer(DISPLAY, "short@x.example", ends_at=week))
@@ -155,8 +155,8 @@ def test_a_change_takes_along_what_it_still_reaches(session: Session, place: Sim
     new = operations.change(session, place.master, old, Offer(ADMINISTRATE, ends_at=week + timedelta(days=1)))
     session.refresh(short)
     session.refresh(long)
-    assert (short.revoked_at, short.under_grant_id) == (None, new.id)
-    assert long.revoked_at
+    assert (short.revoked_at, short.under_grant_id, short.ends_at) == (None, new.id, week)
+    assert (long.revoked_at, long.under_grant_id, long.ends_at) == (None, new.id, new.ends_at)
 
 
 def test_a_lesser_permission_ends_what_was_given_under_the_greater(session: Session, place: SimpleNamespace) -> None:

@@ -43,8 +43,10 @@ def _register(app: Flask) -> None:
     from portal.licences import views as licences
     from portal.sharing import views as sharing
     from portal.stations import views as stations
+    from portal.transfers import views as transfers
 
-    for domain in (dashboard, accounts, licences, stations, sharing, charging, delivery, exports, outbox):
+    domains = (dashboard, accounts, licences, stations, sharing, charging, delivery, exports, transfers, outbox)
+    for domain in domains:
         for blueprint in domain.blueprints:
             app.register_blueprint(blueprint)
     cli.create(app)

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import pytest
@@ -21,6 +21,7 @@ from portal.core.db import Base
 from portal.delivery.models import Destination
 from portal.exports.models import ExportRun, ExportTask, Formatter
 from portal.licences.models import Kind
+from portal.sharing.models import Transfer
 from portal.stations.models import Connector, StationGroup
 from tests import world
 from tests.core import small_world
@@ -146,6 +147,14 @@ def examples(session: Session, owner: Account) -> Ids:
     run = {"period_start": day, "period_end": date(2026, 12, 1), "starts_at": now, "ends_at": now, "file_name": "a.csv"}
     sent = files.keep(session, "a.csv", [b"a;b\n"])
     run_id = added(ExportRun(task_id=task_id, file_id=sent.id, size=sent.size, sha256=sent.sha256, **run))
+    offered = Transfer(
+        kind="station",
+        from_id=owner.id,
+        to_email="receiver@x.example",
+        station_id=station.id,
+        moved={"name": "Station"},
+        expires_at=now + timedelta(days=14),
+    )
     letter = mail.post(session, "somebody@x.example", "Subject", "Text")
     session.flush()
     return {
@@ -169,6 +178,7 @@ def examples(session: Session, owner: Account) -> Ids:
         "station_group_id": group.id,
         "station_id": station.id,
         "task_id": task_id,
+        "transfer_id": added(offered),
         "user_group_id": users.id,
     }
 

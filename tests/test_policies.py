@@ -19,7 +19,6 @@ RESERVED = {
     "mapping:edit": "a saved mapping is edited within an import today",
     "access:explain": "being built",
     "access:view_as": "being built",
-    "account:transfer": "being built",
     "alarm:edit": "comes with the OCPP gateway",
     "audit:view": "being built",
     "audit:view_all": "being built",
@@ -38,11 +37,6 @@ RESERVED = {
     "report:create": "comes with reports",
     "report:list": "comes with reports",
     "report:schedule": "comes with reports",
-    "station:transfer": "being built",
-    "station_group:transfer": "being built",
-    "transfer:decide": "being built",
-    "transfer:list": "being built",
-    "transfer:withdraw": "being built",
     "user_group:leave": "being built",
 }
 

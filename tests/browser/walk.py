@@ -27,6 +27,7 @@ EXAMPLES = {
     "station_group_id": "SELECT id FROM station_group WHERE name = 'Bl2'",
     "station_id": "SELECT id FROM station WHERE name = 'Bl2-1'",
     "task_id": "SELECT min(id) FROM export_task",
+    "transfer_id": "SELECT min(id) FROM transfer",
     "user_group_id": "SELECT min(id) FROM user_group",
 }
 

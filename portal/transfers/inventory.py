@@ -1,0 +1,100 @@
+"""What goes over with a transfer and what ends, in figures: shown to both sides before anything happens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account, UserGroup, UserGroupMember
+from portal.charging.models import ChargingSession, Driver, FlaggedRow, FlaggedState
+from portal.exports.models import ExportTask
+from portal.stations.group_list import stands
+from portal.stations.models import Connector, Grant, Station, StationGroupStation
+from portal.transfers.things import Kind, Thing
+
+NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Figures of this moment. `names` are the first stations by name."""
+
+    stations: int
+    connectors: int
+    sessions: int
+    drivers: int  # of these sessions, or of the whole account
+    groups: int
+    user_groups: int
+    members: int
+    grants: int  # live ones on the groups that go over
+    grants_ending: int  # of these; without those given under them
+    tasks_stopping: int  # export tasks on these groups whose owner loses the right
+    groups_left: int  # groups of the giver that lose stations and stay behind
+    grants_losing: int  # live grants on those, which no longer reach the stations
+    tasks_losing: int  # export tasks on those
+    flagged: int  # open flagged rows of the giver, which stay
+    names: Sequence[str]
+
+
+def of(session: Session, thing: Thing, to_email: str) -> Inventory:
+    """The inventory, in two statements; with `to_email` "" nothing is counted as ending because of the receiver."""
+    figures = {name: count.scalar_subquery() for name, count in _counts(thing, to_email).items()}
+    row = session.execute(sa.select(*(figure.label(name) for name, figure in figures.items()))).one()
+    names = sa.select(Station.name).where(Station.id.in_(thing.stations())).order_by(Station.name).limit(NAMED)
+    return Inventory(**row._mapping, names=session.scalars(names).all())
+
+
+def _counts(thing: Thing, to_email: str) -> dict[str, sa.Select[int]]:
+    groups, stations = thing.groups(), thing.stations()
+    connectors = sa.select(Connector.id).where(Connector.station_id.in_(stations))
+    member, whole = StationGroupStation, thing.kind is Kind.ACCOUNT
+    mine = sa.select(UserGroup.id).where(UserGroup.owner_id == thing.owner_id if whole else sa.false())
+    on_these = (Grant.station_group_id.in_(groups), *stands())
+    left = sa.select(member.station_group_id).where(
+        member.station_id.in_(stations), ~member.station_group_id.in_(groups)
+    )
+    charged: sa.ColumnElement[bool] = ChargingSession.connector_id.in_(connectors)
+    if whole:
+        charged = ChargingSession.owner_id == thing.owner_id
+    drivers = sa.select(sa.func.count(ChargingSession.driver_id.distinct())).where(charged)
+    if whole:
+        drivers = _count(Driver.id).where(Driver.owner_id == thing.owner_id)
+    return {
+        "stations": sa.select(sa.func.count()).select_from(stations.subquery()),
+        "connectors": sa.select(sa.func.count()).select_from(connectors.subquery()),
+        "sessions": _count(ChargingSession.id).where(charged),
+        "drivers": drivers,
+        "groups": sa.select(sa.func.count()).select_from(groups.subquery()),
+        "user_groups": sa.select(sa.func.count()).select_from(mine.subquery()),
+        "members": _count(UserGroupMember.id).where(UserGroupMember.user_group_id.in_(mine)),
+        "grants": _count(Grant.id).where(*on_these),
+        "grants_ending": _count(Grant.id).where(*on_these, _ends(thing, to_email)),
+        "tasks_stopping": _count(ExportTask.id).where(ExportTask.station_group_id.in_(groups), _stops(thing, to_email)),
+        "groups_left": sa.select(sa.func.count(member.station_group_id.distinct())).where(
+            member.station_id.in_(stations), ~member.station_group_id.in_(groups)
+        ),
+        "grants_losing": _count(Grant.id).where(Grant.station_group_id.in_(left), *stands()),
+        "tasks_losing": _count(ExportTask.id).where(ExportTask.station_group_id.in_(left)),
+        "flagged": _count(FlaggedRow.id).where(
+            FlaggedRow.owner_id == thing.owner_id, FlaggedRow.state == FlaggedState.OPEN.value
+        ),
+    }
+
+
+def _count(column: sa.orm.InstrumentedAttribute[int]) -> sa.Select[int]:
+    return sa.select(sa.func.count(column))
+
+
+def _ends(thing: Thing, to_email: str) -> sa.ColumnElement[bool]:
+    if thing.kind is Kind.ACCOUNT:
+        giver = sa.select(Account.email).where(Account.id == thing.owner_id).scalar_subquery()
+        return sa.or_(Grant.email == to_email, Grant.email == giver)
+    return sa.true()
+
+
+def _stops(thing: Thing, to_email: str) -> sa.ColumnElement[bool]:
+    if thing.kind is Kind.ACCOUNT:
+        return ExportTask.owner_id == thing.owner_id
+    receiver = sa.select(Account.id).where(Account.email == to_email)
+    return ~ExportTask.owner_id.in_(receiver)

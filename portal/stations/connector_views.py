@@ -9,9 +9,10 @@ from portal.core import clock, forms
 from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
-from portal.stations import consequences, entries, labels, operations, pages, queries, states
-from portal.stations.forms import ConnectorForm, of_connector
+from portal.stations import consequences, entries, labels, operations, pages, queries, refused_fields, states
+from portal.stations.forms import CONNECTOR_FIELDS, ConnectorForm, of_connector
 from portal.stations.models import Access, Connector, PlugType, Station
+from portal.stations.operations import writing
 
 bp = Blueprint("connectors", __name__)
 
@@ -19,16 +20,18 @@ bp = Blueprint("connectors", __name__)
 @bp.get("/connectors/<int:connector_id>")
 @guard("connector:view", connector=queries.connector)
 def show(connector: Connector) -> str:
-    return _page(connector, ConnectorForm(formdata=None, data=of_connector(connector)))
+    return _page(connector, ConnectorForm(formdata=None, data=of_connector(connector)), _locked(connector))
 
 
 @bp.post("/connectors/<int:connector_id>")
 @guard("connector:edit", connector=queries.connector)
 def edit(connector: Connector) -> tuple[str, int] | Response:
-    form = ConnectorForm()
+    session, actor, form = db.session(), current_account(), ConnectorForm()
+    locked = _locked(connector)
+    writing.check(session, actor, connector, form.lock(locked, of_connector(connector)))
     if form.validate_on_submit():
         try:
-            operations.edit_connector(db.session(), current_account(), connector, form.values())
+            operations.edit_connector(session, actor, connector, form.values())
         except RuleBroken as broken:
             db.session.rollback()
             forms.show(form, broken)
@@ -37,18 +40,24 @@ def edit(connector: Connector) -> tuple[str, int] | Response:
             flash(gettext("The connector is saved."), "success")
             _warn(connector)
             return redirect(url_for("connectors.show", connector_id=connector.id))
-    return _page(connector, form), 422
+    return _page(connector, form, locked), 422
 
 
-def _page(connector: Connector, form: ConnectorForm) -> str:
+def _locked(connector: Connector) -> dict[str, str]:
+    writable = writing.writable_fields(db.session(), current_account(), connector.station).connector
+    return refused_fields.locked("connector", CONNECTOR_FIELDS, writable)
+
+
+def _page(connector: Connector, form: ConnectorForm, locked: dict[str, str]) -> str:
     place = pages.place_at_station(db.session(), current_account().id, connector.station)
-    if request.method == "GET" and "connector:edit" in place.actions:
+    if request.method == "GET" and "connector:edit" in place.actions and "opening_times" not in locked:
         form.offer_blank_rows()
     return render_template(
         "stations/connector.html",
         connector=connector,
         station=connector.station,
         form=form,
+        locked=locked,
         state=states.of_connector(connector, clock.now()),
         place=place,
         odd_metering_code=entries.looks_wrong(connector.metering_code),

@@ -1,6 +1,7 @@
 """Forms about stations, connectors and station groups; and the values that operations take from them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
@@ -25,7 +26,47 @@ def choices(words: Mapping[str, Any]) -> list[SelectChoice]:
     return [SelectChoice(str(value), word) for value, word in words.items()]
 
 
-class StationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+class LockingForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+    """A form some of whose fields its reader may not write."""
+
+    def lock(self, names: Collection[str], present: Mapping[str, Any]) -> list[str]:
+        """Let these fields stand as they are at `present`, whatever was sent. Says which were sent with another
+        value: a browser sends none of them, because it shows them disabled."""
+        otherwise = []
+        for name in names:
+            field, stands = self[name], present.get(name)
+            if self.is_submitted() and _sent_otherwise(field, stands):
+                otherwise.append(name)
+            _put(field, stands)
+        return otherwise
+
+
+def _sent_otherwise(field: Any, stands: Any) -> bool:
+    if isinstance(field, FieldList):
+        sent = [entry.form.row()._asdict() for entry in field if entry.form.filled()]
+        return bool(sent) and sent != list(stands or ())
+    if isinstance(field, FileField):
+        return bool(field.data)
+    if isinstance(field, BooleanField):
+        return bool(field.raw_data) and bool(field.data) != bool(stands)
+    return any(_bare(text) != _bare(stands or "") for text in field.raw_data or ())
+
+
+def _bare(text: Any) -> str:
+    return str(text).replace("\r\n", "\n").strip()
+
+
+def _put(field: Any, stands: Any) -> None:
+    if isinstance(field, FieldList):
+        while field.entries:
+            field.pop_entry()
+        for row in stands or ():
+            field.append_entry(row)
+    else:
+        field.data, field.raw_data = stands, [stands]
+
+
+class StationForm(LockingForm):
     name = StringField(_l("Name"), [InputRequired()], render_kw={"maxlength": 120})
     reference = StringField(
         _l("Reference"),
@@ -61,6 +102,13 @@ class StationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
             support_contact=self.support_contact.data or "",
             vat_percent=entries.amount("vat_percent", self.vat_percent.data),
         )
+
+
+STATION_FIELDS = (*(field.name for field in fields(StationValues)), "image", "remove_image")
+CONNECTOR_FIELDS = (
+    "plug_type", "max_power_kw", "out_of_service", "access", "price_per_kwh", "price_per_hour", *IDENTIFIERS,
+    "opening_times",
+)  # fmt: skip
 
 
 def of_station(station: Station) -> dict[str, Any]:
@@ -113,7 +161,7 @@ class OpeningRow(Form):
         )
 
 
-class ConnectorForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+class ConnectorForm(LockingForm):
     plug_type = SelectField(_l("Plug type"), choices=choices(labels.PLUG_TYPES))
     max_power_kw = StringField(_l("Maximum power in kW"), description=_l("Such as 22 or 3.7"), render_kw=_DECIMAL)
     out_of_service = BooleanField(_l("Out of service"))

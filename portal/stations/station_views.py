@@ -19,14 +19,17 @@ from portal.stations import (
     operations,
     pages,
     queries,
+    refused_fields,
     search,
     states,
     station_list,
 )
-from portal.stations.forms import StationForm, of_station
+from portal.stations.forms import STATION_FIELDS, StationForm, of_station
 from portal.stations.models import Station
+from portal.stations.operations import writing
 
 bp = Blueprint("stations", __name__)
+bp.app_errorhandler(writing.FieldsRefused)(refused_fields.answer)
 
 
 @bp.get("/stations")
@@ -98,10 +101,13 @@ def _sharing_url(station_group_id: int) -> str:
 @takes_files
 @guard("station:edit", station=queries.station)
 def edit(station: Station) -> tuple[str, int] | WerkzeugResponse:
-    form = StationForm(data=of_station(station))
+    session, actor, present = db.session(), current_account(), of_station(station)
+    form = StationForm(data=present)
+    locked = refused_fields.locked("station", STATION_FIELDS, writing.writable_fields(session, actor, station).station)
+    writing.check(session, actor, station, form.lock(locked, present))
     if form.validate_on_submit():
         try:
-            operations.edit_station(db.session(), current_account(), station, form.values())
+            operations.edit_station(session, actor, station, form.values())
             _keep_image(form, station)
         except RuleBroken as broken:
             db.session.rollback()
@@ -110,7 +116,8 @@ def edit(station: Station) -> tuple[str, int] | WerkzeugResponse:
             db.session.commit()
             flash(gettext("The station is saved."), "success")
             return redirect(url_for("stations.show", station_id=station.id))
-    return render_template("stations/edit.html", form=form, station=station), 422 if form.errors else 200
+    page = render_template("stations/edit.html", form=form, station=station, locked=locked)
+    return page, 422 if form.errors else 200
 
 
 def _keep_image(form: StationForm, station: Station) -> None:

@@ -1,6 +1,6 @@
 """Writing changes: what was, what is, and who changed it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError
@@ -22,6 +22,14 @@ def record(session: Session, action: str, row: Subject, actor: Account, **detail
     """An audit entry about the row, to be read by its owner."""
     subject = f"{kind(row)}/{row.id}"
     audit.record(session, action, subject, actor_id=actor.id, owner_id=row.owner_id, **detail)
+
+
+def record_refusal(
+    session: Session, kind: str, row_id: int, owner_id: int, actor: Account, fields: Sequence[str]
+) -> None:
+    """An audit entry about fields of a row that somebody tried to write and may not."""
+    detail = {"actor_id": actor.id, "owner_id": owner_id, "fields": list(fields)}
+    audit.record(session, f"{kind}:edit_refused", f"{kind}/{row_id}", **detail)
 
 
 def assign(session: Session, action: str, row: Subject, actor: Account, values: Mapping[str, Any]) -> None:

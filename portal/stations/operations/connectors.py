@@ -1,7 +1,7 @@
 """What happens to connectors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +13,7 @@ from portal.core.errors import RuleBroken
 from portal.stations import consequences, entries, opening, queries
 from portal.stations.models import IDENTIFIERS, Access, Connector, OpeningTime, PlugType, Station
 from portal.stations.opening import Window
-from portal.stations.operations import changes
+from portal.stations.operations import changes, writing
 
 MOST_CONNECTORS = 100
 
@@ -38,6 +38,10 @@ def add_connector(session: Session, actor: Account, station: Station, values: Co
     if len(station.connectors) >= MOST_CONNECTORS:
         raise RuleBroken("", "A station has at most %(most)s connectors.", most=MOST_CONNECTORS)
     connector = Connector(owner_id=station.owner_id, number=highest + 1)
+    may_write = writing.writable_fields(session, actor, station).connector
+    refused = [name for name in different(values, ConnectorValues()) if writing.column(name) not in may_write]
+    if refused:
+        raise writing.FieldsRefused(station, refused)
     columns = _columns(session, actor, connector, values)
     windows = opening.windows(values.opening_times)
     for name, value in columns.items():
@@ -50,7 +54,9 @@ def add_connector(session: Session, actor: Account, station: Station, values: Co
 
 
 def edit_connector(session: Session, actor: Account, connector: Connector, values: ConnectorValues) -> None:
-    """Change a connector; every changed parameter is recorded with its value before and after."""
+    """Change a connector; every changed parameter is recorded with its value before and after. FieldsRefused, before
+    anything else is judged, where the actor may not write what would change."""
+    writing.check(session, actor, connector, different(values, entered(connector)))
     columns = _columns(session, actor, connector, values)
     windows = opening.windows(values.opening_times)
     changes.assign(session, "connector:edit", connector, actor, columns)
@@ -60,6 +66,40 @@ def edit_connector(session: Session, actor: Account, connector: Connector, value
         changed = {"opening_times": [_told(before), _told(windows)]}
         changes.record(session, "connector:edit", connector, actor, changed=changed)
     changes.write(session)
+
+
+def entered(connector: Connector) -> ConnectorValues:
+    """The connector as a person would have to enter it."""
+    power = connector.max_power_w
+    return ConnectorValues(
+        plug_type=connector.plug_type,
+        max_power_kw=None if power is None else Decimal(power) / 1000,
+        access=connector.access,
+        price_per_kwh=Decimal(connector.price_per_kwh) / 10_000,
+        price_per_hour=Decimal(connector.price_per_hour) / 10_000,
+        out_of_service=connector.out_of_service,
+        identifiers={name: getattr(connector, name) or "" for name in IDENTIFIERS},
+        opening_times=opening.rows(windows_of(connector)),
+    )
+
+
+def different(values: ConnectorValues, present: ConnectorValues) -> list[str]:
+    """The fields in which two connectors differ, each identifier by its own name. No price is a price of 0; opening
+    times are compared by the windows they mean, and as they were typed where they mean none."""
+    names = [one.name for one in fields(ConnectorValues) if one.name not in ("identifiers", "opening_times")]
+    found = [name for name in names if (getattr(values, name) or 0) != (getattr(present, name) or 0)]
+    given, kept = values.identifiers, present.identifiers
+    found += [name for name in IDENTIFIERS if given.get(name, "").strip() != kept.get(name, "").strip()]
+    if list(values.opening_times) != list(present.opening_times) and _meant(values) != _meant(present):
+        found.append("opening_times")
+    return found
+
+
+def _meant(values: ConnectorValues) -> list[Window] | None:
+    try:
+        return opening.windows(values.opening_times)
+    except RuleBroken:
+        return None
 
 
 def remove_connector(session: Session, actor: Account, connector: Connector) -> None:

@@ -1,6 +1,6 @@
 """What happens to stations."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ from portal.core import files
 from portal.core.errors import RuleBroken
 from portal.stations import consequences, entries, images, queries
 from portal.stations.models import Connector, Station
-from portal.stations.operations import changes
+from portal.stations.operations import changes, writing
 
 LONGEST_DESCRIPTION = 4000
 
@@ -33,6 +33,7 @@ class StationValues:
 
 def create_station(session: Session, actor: Account, values: StationValues) -> Station:
     """A station of the actor's, without connectors, in no group."""
+    writing.check(session, actor, Station(owner_id=actor.id), different(values, StationValues(name="")))
     columns = _columns(session, actor, values, owner_id=actor.id)
     station = Station(owner_id=actor.id, **columns)
     session.add(station)
@@ -42,10 +43,38 @@ def create_station(session: Session, actor: Account, values: StationValues) -> S
 
 
 def edit_station(session: Session, actor: Account, station: Station, values: StationValues) -> None:
-    """Change a station; every changed column is recorded with its value before and after."""
+    """Change a station; every changed column is recorded with its value before and after. FieldsRefused, before
+    anything else is judged, where the actor may not write what would change."""
+    writing.check(session, actor, station, different(values, entered(station)))
     columns = _columns(session, actor, values, owner_id=station.owner_id, station_id=station.id)
     changes.assign(session, "station:edit", station, actor, columns)
     changes.write(session)
+
+
+def entered(station: Station) -> StationValues:
+    """The station as a person would have to enter it."""
+    pin = [None if degrees is None else Decimal(f"{degrees:.6f}") for degrees in (station.latitude, station.longitude)]
+    vat = station.vat_permille
+    return StationValues(
+        name=station.name,
+        reference=station.reference or "",
+        description=station.description,
+        address=station.address,
+        latitude=pin[0],
+        longitude=pin[1],
+        support_contact=station.support_contact,
+        vat_percent=None if vat is None else Decimal(vat) / 10,
+    )
+
+
+def different(values: StationValues, present: StationValues) -> list[str]:
+    """The fields in which two stations differ; blanks around texts and the kind of line ends are no difference."""
+    names = [field.name for field in fields(StationValues)]
+    return [name for name in names if _bare(getattr(values, name)) != _bare(getattr(present, name))]
+
+
+def _bare(value: Any) -> Any:
+    return value.replace("\r\n", "\n").strip() if isinstance(value, str) else value
 
 
 def delete_station(session: Session, actor: Account, station: Station) -> None:
@@ -70,7 +99,9 @@ def delete_station(session: Session, actor: Account, station: Station) -> None:
 
 
 def set_image(session: Session, actor: Account, station: Station, data: bytes) -> None:
-    """Give a station a picture (PNG, JPEG or WebP up to 5 MB, see images.py) in place of the one it has."""
+    """Give a station a picture (PNG, JPEG or WebP up to 5 MB, see images.py) in place of the one it has.
+    FieldsRefused."""
+    writing.check(session, actor, station, ["image"])
     rewritten = images.rewritten(data)
     before = station.image_file_id
     kept = files.keep(session, f"station-{station.id}.webp", [rewritten])
@@ -82,9 +113,10 @@ def set_image(session: Session, actor: Account, station: Station, data: bytes) -
 
 
 def remove_image(session: Session, actor: Account, station: Station) -> None:
-    """Take a station's picture away; harmless where there is none."""
+    """Take a station's picture away; harmless where there is none. FieldsRefused."""
     if station.image_file_id is None:
         return
+    writing.check(session, actor, station, ["remove_image"])
     before, station.image_file_id = station.image_file_id, None
     session.flush()
     files.discard(session, before)

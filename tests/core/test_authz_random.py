@@ -121,6 +121,53 @@ class Histories(RuleBasedStateMachine):
             assert allowed
             self.end(number)
 
+    @rule(data=st.data(), actor=person, permission=role, end=days)
+    def change(self, data: st.DataObject, actor: int, permission: Permission, end: int | None) -> None:
+        """What was given under a changed grant goes on under the new one, as far as that reaches."""
+        if not self.grants:
+            return
+        number = data.draw(st.sampled_from(sorted(self.grants)))
+        old, row = self.grants[number], self.session.get_one(Grant, number)
+        able = old.live and (old.end is None or old.end > self.today)
+        may = able and bool(self.sources(actor, old.group, old.role) and self.sources(actor, old.group, permission))
+        offer = Offer(permission, ends_at=clock.now() + timedelta(days=end) if end else None)
+        try:
+            grant = operations.change(self.session, self.people[actor], row, offer)
+        except (RuleBroken, NotAllowed):
+            plain = self.owners[old.group] == actor and not end
+            assert not (may and plain) or self.same_again(old, permission), "a change was refused for no reason"
+            return
+        assert may, "somebody changed what he may not"
+        over = self.today + end if end else (self.grants[grant.under_grant_id].end if grant.under_grant_id else None)
+        under, begin = grant.under_grant_id, old.begin if old.begin <= self.today else self.today
+        new = Given(old.group, permission, old.to, old.users, actor, under, over, begin)
+        self.grants[grant.id] = new
+        for given in self.grants.values():
+            if given.under == number:
+                given.under = grant.id
+        self.end(number)
+        self.hold_within(grant.id)
+
+    def hold_within(self, number: int) -> None:
+        """Everything under the grant ends with it at the latest, or at once where it may not have been given."""
+        upper = self.grants[number]
+        for other, given in self.grants.items():
+            if given.under != number or not given.live or (given.end is not None and given.end <= self.today):
+                continue
+            if upper.role != "administrate":
+                self.end(other)
+                continue
+            given.end = min((end for end in (given.end, upper.end) if end is not None), default=None)
+            self.hold_within(other)
+
+    def same_again(self, old: Given, permission: Permission) -> bool:
+        """Whether the recipient holds this already; the end is left out of the comparison."""
+        return any(
+            given.live
+            and (given.group, given.to, given.users, given.role) == (old.group, old.to, old.users, permission)
+            for given in self.grants.values()
+        )
+
     @rule(number=group, whom=person, permission=role, begin=days, end=days)
     def plan(self, number: int, whom: int, permission: Permission, begin: int | None, end: int | None) -> None:
         """A grant of the owner that begins another day."""

@@ -65,17 +65,24 @@ def end_within(session: Session, actor: Account, grant: Grant, under: Grant | No
         raise RuleBroken("starts_on", "Your own permission ends before this day.")
     if last is not None and ends_at is not None and ends_at > last:
         day = last_day(last, zone)
+        if last_day(ends_at, zone) == day:  # an end in the midst of a day: nobody can choose it
+            return _within_most(session, actor, grant, last)
         raise RuleBroken("ends_on", "Your own permission ends on %(day)s: choose that day or an earlier one.", day=day)
-    ends_at = ends_at or last
-    most = most_days(session, grant.owner_id)
-    if most is not None:
-        day = latest(most, starts_at, zone)
-        if ends_at is None or ends_at > end_of(day, zone):
-            text = "The owner allows %(days)s days of access at most: choose %(day)s or an earlier day."
-            raise RuleBroken("ends_on", text, days=most, day=day)
-    return ends_at
+    return _within_most(session, actor, grant, ends_at or last)
 
 
 def most_days(session: Session, owner_id: int) -> int | None:
     """For how many days the owner lets access to what is his be given at most; none: without limit."""
     return session.scalar(sa.select(Account.grant_most_days).where(Account.id == owner_id))
+
+
+def _within_most(session: Session, actor: Account, grant: Grant, ends_at: datetime | None) -> datetime | None:
+    most = most_days(session, grant.owner_id)
+    if most is None:
+        return ends_at
+    zone = ZoneInfo(actor.time_zone)
+    day = latest(most, grant.starts_at, zone)
+    if ends_at is None or ends_at > end_of(day, zone):
+        text = "The owner allows %(days)s days of access at most: choose %(day)s or an earlier day."
+        raise RuleBroken("ends_on", text, days=most, day=day)
+    return ends_at

@@ -8,6 +8,7 @@ What he gives hangs under his own grant, ends with it and shrinks with it (`shri
 Every function takes its turn first (`turns`): of two who act at once the second sees what the first did.
 """
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -20,7 +21,7 @@ from portal.accounts import emails, user_groups
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import clock
 from portal.core.errors import NotThere, RuleBroken
-from portal.sharing import endings, limits, queries, shrinking, turns
+from portal.sharing import endings, invitations, limits, queries, shrinking, turns
 from portal.sharing.shrinking import GIVE, Effect
 from portal.sharing.terms import Terms
 from portal.stations.models import Grant, Permission, StationGroup
@@ -43,10 +44,15 @@ class Offer:
 
 
 class Done(NamedTuple):
-    """What a change did: the grants that stand now, and what became of those under them."""
+    """What a change did: the grants that stand instead, what they were and are, and what became of those under them."""
 
     grants: list[Grant]
+    changes: list[Effect]
     effects: list[Effect]
+
+    @property
+    def all(self) -> list[Effect]:
+        return self.changes + self.effects
 
 
 class RefusedFor(RuleBroken):
@@ -59,7 +65,7 @@ class RefusedFor(RuleBroken):
 
 def version(grant: Grant) -> str:
     """A text that changes when the grant's terms do."""
-    return repr(Terms.of(grant).kept())
+    return hashlib.sha256(repr(Terms.of(grant).kept()).encode()).hexdigest()[:16]
 
 
 def give(session: Session, actor: Account, group: StationGroup, offer: Offer) -> Grant:
@@ -90,18 +96,22 @@ def change_all(session: Session, actor: Account, grants: Sequence[Grant], offer_
     turns.take_to_give(session, actor, [grant.station_group_id for grant in grants])
     several = len(grants) > 1
     done: list[Grant] = []
+    changes: list[Effect] = []
     effects: dict[int, Effect] = {}
     for grant in _upper_first(session, grants):
         if grant.id in effects and effects[grant.id].ends:
             continue
+        before = Terms.of(grant)
         try:
-            changed, became = _change(session, actor, grant, offer_for(grant), several)
+            new, became = _change(session, actor, grant, offer_for(grant), several)
         except RuleBroken as broken:
             raise RefusedFor(grant, broken) if several else broken from None
-        done += [changed] if changed else []
+        if new is not None:
+            done.append(new)
+            changes.append(Effect(grant.id, queries.recipient(session, grant), before, Terms.of(new), 0))
         effects |= {effect.grant_id: effect for effect in became}
     chosen = {grant.id for grant in grants}
-    return Done(done, [effect for effect in effects.values() if effect.ends or effect.grant_id not in chosen])
+    return Done(done, changes, [row for row in effects.values() if row.ends or row.grant_id not in chosen])
 
 
 def revoke(session: Session, actor: Account, grant: Grant) -> int:
@@ -161,12 +171,18 @@ def use_is_due(session: Session, account_id: int, station_group_ids: Sequence[in
 
 
 def used(session: Session, account_id: int, station_group_ids: Sequence[int]) -> bool:
-    """Note that the account has opened one of these station groups: on the grant that lets it in, at most once a day.
-    Says whether anything was written."""
+    """Note that the account has opened one of these station groups: on the grant that lets it in, at most once a day,
+    and the first time on its membership in the grant's user group. Says whether anything was written."""
     grant_id = queries.use_to_record(session, account_id, station_group_ids, clock.now() - USE_RECORDED_EVERY)
     if grant_id is None:
         return False
     now = clock.now()
+    session.execute(  # the member before the grant: whoever removes him locks in this order
+        sa.update(UserGroupMember)
+        .where(UserGroupMember.id.in_(queries.unused_membership(account_id, grant_id)))
+        .values(first_used_at=now)
+        .execution_options(synchronize_session=False)
+    )
     session.execute(
         sa.update(Grant)
         .where(Grant.id == grant_id)
@@ -201,6 +217,10 @@ def _give(session: Session, actor: Account, group: StationGroup, offer: Offer, i
     session.add(grant)
     session.flush()
     shrinking.record(session, actor, GIVE[offer.role], grant)
+    if instead_of is None:
+        invitations.invite(session, actor, grant)
+    else:
+        invitations.change(session, actor, instead_of, grant)
     return grant
 
 

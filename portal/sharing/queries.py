@@ -4,7 +4,7 @@ Of the other side of a grant only one thing is ever told: whether it has to do s
 account, an unverified one or one without licence is the same here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -36,11 +36,13 @@ class Line:
 
     @property
     def state(self) -> str:
-        """revoked, ended, used or invited; whether a grant that is neither revoked nor ended acts is `inert`."""
+        """revoked, ended, planned, used or invited; whether one of the last two acts is `inert`."""
         if self.grant.revoked_at is not None:
             return "revoked"
         if self.grant.ends_at is not None and self.grant.ends_at <= clock.now():
             return "ended"
+        if self.grant.starts_at > clock.now():
+            return "planned"
         return "used" if self.grant.first_used_at else "invited"
 
     @property
@@ -81,16 +83,30 @@ def is_licensed(session: Session, account_id: int) -> bool:
     return bool(session.scalar(sa.select(sa.exists().where(licensed.c.account_id == account_id))))
 
 
-def live(session: Session, group: StationGroup, page: int = 1) -> Page[Line]:
-    """The grants of the station group that are neither revoked nor ended, the newest first; five statements."""
-    there = sa.and_(Grant.revoked_at.is_(None), not_over(clock.now()))
+def live(session: Session, group: StationGroup, page: int = 1, text: str = "") -> Page[Line]:
+    """The grants of the station group that are neither revoked nor ended, the newest first; five statements. With
+    `text` those in whose recipient or giver it stands."""
+    there = sa.and_(Grant.revoked_at.is_(None), not_over(clock.now()), _holds(text))
     return _lines(session, group, there, Grant.granted_at.desc(), page)
 
 
-def past(session: Session, group: StationGroup, page: int = 1) -> Page[Line]:
-    """The history: grants revoked or ended, the latest first; five statements."""
-    gone = sa.or_(Grant.revoked_at.is_not(None), Grant.ends_at <= clock.now())
+def past(session: Session, group: StationGroup, page: int = 1, text: str = "") -> Page[Line]:
+    """The history: grants revoked or ended, the latest first; five statements. `text` as in `live`."""
+    gone = sa.and_(sa.or_(Grant.revoked_at.is_not(None), Grant.ends_at <= clock.now()), _holds(text))
     return _lines(session, group, gone, sa.func.coalesce(Grant.revoked_at, Grant.ends_at).desc(), page)
+
+
+def chosen(session: Session, group: StationGroup, grant_ids: Collection[int]) -> Sequence[Grant]:
+    """Those of these grants that are of the station group and have not ended."""
+    mine = sa.select(Grant).where(Grant.station_group_id == group.id, Grant.id.in_(grant_ids))
+    return session.scalars(mine.where(Grant.revoked_at.is_(None), not_over(clock.now())).order_by(Grant.id)).all()
+
+
+def held_besides(session: Session, grant: Grant) -> Sequence[Grant]:
+    """What the grant's recipient holds on the same station group besides it."""
+    same = Grant.email == grant.email if grant.email else Grant.user_group_id == grant.user_group_id
+    others = sa.select(Grant).where(Grant.station_group_id == grant.station_group_id, same, Grant.id != grant.id)
+    return session.scalars(others.where(Grant.revoked_at.is_(None), not_over(clock.now())).order_by(Grant.id)).all()
 
 
 def granted_to(session: Session, group: UserGroup) -> Sequence[tuple[Grant, str]]:
@@ -189,9 +205,21 @@ def use_to_record(session: Session, account_id: int, station_group_ids: Sequence
         reasons = authz.why(session, account_id, station_group_id, "station_group:view")
         if reasons:
             grant_id = reasons[0][0].grant_id
-            due = sa.or_(Grant.last_used_at.is_(None), Grant.last_used_at < before)
+            first = unused_membership(account_id, grant_id).exists()
+            due = sa.or_(Grant.last_used_at.is_(None), Grant.last_used_at < before, first)
             return session.scalar(sa.select(Grant.id).where(Grant.id == grant_id, due)) if grant_id else None
     return None
+
+
+def unused_membership(account_id: int, grant_id: int | None) -> sa.Select[int]:
+    """The id of the account's membership in the user group of the grant, when nothing was opened by it yet."""
+    return (
+        sa.select(UserGroupMember.id)
+        .join(Grant, Grant.user_group_id == UserGroupMember.user_group_id)
+        .join(Account, Account.email == UserGroupMember.email)
+        .where(Grant.id == grant_id, Account.id == account_id, UserGroupMember.first_used_at.is_(None))
+        .correlate(None)
+    )
 
 
 def _shared(row: sa.Row[int, str, str, str], grant: Grant) -> Shared:
@@ -233,6 +261,18 @@ def _lines(
             )
         )
     return Page(lines, page, total)
+
+
+def _holds(text: str) -> sa.ColumnElement[bool]:
+    """The condition that the text stands in the address or the user group a grant is given to, or in its giver's name
+    or address."""
+    wanted = text.strip()
+    if not wanted:
+        return sa.true()
+    named = sa.exists().where(UserGroup.id == Grant.user_group_id, UserGroup.name.icontains(wanted, autoescape=True))
+    by = sa.or_(Account.name.icontains(wanted, autoescape=True), Account.email.icontains(wanted, autoescape=True))
+    givers = sa.exists().where(Account.id == Grant.granted_by_id, by)
+    return sa.or_(Grant.email.icontains(wanted, autoescape=True), named, givers)
 
 
 def _is_ready() -> sa.ColumnElement[bool]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core import audit, authz, clock
-from portal.sharing import endings, queries
+from portal.sharing import endings, invitations, queries
 from portal.sharing.terms import Terms
 from portal.stations.models import Grant, Permission
 
@@ -86,6 +86,7 @@ def change_in_place(session: Session, actor: Account, action: str, grant: Grant,
     grant.ends_at, grant.hides_drivers = after.ends_at, after.hides_drivers
     session.flush()
     record(session, actor, action, grant, before=before.kept(), after=after.kept())
+    invitations.change(session, actor, grant, grant)
 
 
 def record(session: Session, actor: Account, action: str, grant: Grant, **detail: object) -> None:

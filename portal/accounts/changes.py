@@ -19,8 +19,20 @@ def change_profile(session: Session, actor: Account, name: str, language: str, t
         raise RuleBroken("language", "Choose one of the languages offered.")
     if time_zone not in TIME_ZONES:
         raise RuleBroken("time_zone", "Choose one of the time zones offered.")
-    actor.name, actor.language, actor.time_zone = clean, language, time_zone
-    _record(session, "account:change_profile", actor, name=clean, language=language, time_zone=time_zone)
+    _assign(session, actor, name=clean, language=language, time_zone=time_zone)
+
+
+def change_language(session: Session, actor: Account, language: str) -> None:
+    """Set the language alone, as the menu of every page does; one of LANGUAGES."""
+    _assign(session, actor, language=language)
+
+
+def _assign(session: Session, actor: Account, **values: str) -> None:
+    changed = {name: [getattr(actor, name), value] for name, value in values.items() if getattr(actor, name) != value}
+    for name, (_before, after) in changed.items():
+        setattr(actor, name, after)
+    if changed:
+        _record(session, "account:change_profile", actor, changed=changed)
 
 
 def change_password(session: Session, to: Links, actor: Account, present: str, password: str) -> None:
@@ -87,5 +99,5 @@ def _check_present(session: Session, actor: Account, present: str) -> None:
         raise RuleBroken("present", "This is not your present password.")
 
 
-def _record(session: Session, action: str, actor: Account, **detail: str) -> None:
+def _record(session: Session, action: str, actor: Account, **detail: object) -> None:
     audit.record(session, action, f"account/{actor.id}", actor_id=actor.id, owner_id=actor.id, **detail)

@@ -26,19 +26,26 @@ class NotVerified(Exception):
 
 def authenticate(session: Session, email: str, password: str, *, demo: bool = False) -> Account:
     """The account that this address and password open. RuleBroken, the same and as slow, for an unknown address and a
-    wrong password, such as that of the demo anywhere else; NotVerified only where the password is right."""
+    wrong password, such as that of the demo anywhere else; NotVerified only where the password is right. The
+    caller commits in any case: failures are recorded."""
     account = queries.by_email(session, email.strip().lower())
     fits = passwords.verify(account.password_hash if account else None, password)
     fits = fits and (demo or password != passwords.OF_THE_DEMO)
     if account is None or not fits:
-        audit.record(session, "account:log_in_failed", "account", actor_id=None, email=email.strip()[:254])
+        _record_failure(session, account, email, "password")
         raise RuleBroken("", "This e-mail address and password do not fit together.")
     if account.verified_at is None:
+        _record_failure(session, account, email, "not_verified")
         raise NotVerified(account)
     if account.password_hash and passwords.outdated(account.password_hash):
         account.password_hash = passwords.hashed(password)
     _record(session, "account:log_in", account)
     return account
+
+
+def log_out(session: Session, account: Account) -> None:
+    """Record that the account's holder left; the browser forgets him by itself."""
+    _record(session, "account:log_out", account)
 
 
 def register(session: Session, to: Links, email: str, name: str, password: str, language: str) -> Account | None:
@@ -203,6 +210,12 @@ def _new_password(password: str) -> str:
 
 def _known_language(language: str) -> str:
     return language if language in LANGUAGES else LANGUAGES[0]
+
+
+def _record_failure(session: Session, account: Account | None, typed: str, why: str) -> None:
+    """Who failed is not known; the holder of the address, where there is one, may read of it."""
+    owner_id, email = account.id if account else None, typed.strip()[:254]
+    audit.record(session, "account:log_in_failed", "account", actor_id=None, owner_id=owner_id, email=email, why=why)
 
 
 def _record(session: Session, action: str, account: Account, *, actor: bool = True) -> None:

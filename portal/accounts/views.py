@@ -7,8 +7,8 @@ from flask import session as browser
 from flask_login import current_user, logout_user
 from werkzeug.wrappers import Response
 
+from portal.accounts import changes, link_views, links, login, operations, profile_views
 from portal.accounts import forms as pages
-from portal.accounts import link_views, links, login, operations, profile_views
 from portal.accounts.blueprint import Answer, bp, refused, site_links, typed_address
 from portal.accounts.links import Purpose
 from portal.accounts.operations import NotVerified
@@ -33,6 +33,7 @@ def log_in() -> Answer:
             fields = (pages.text(form.email), pages.text(form.password))
             account = operations.authenticate(db.session(), *fields, demo=current_app.extensions["settings"].demo)
         except NotVerified as waiting:
+            db.session.commit()  # the attempt stays recorded
             token = site_links().token(Purpose.SEND_AGAIN, waiting.account)
             return render_template("accounts/not_verified.html", email=waiting.account.email, token=token), 403
         except RuleBroken as broken:
@@ -48,6 +49,8 @@ def log_in() -> Answer:
 @bp.post("/log-out")
 @guard("account:view")
 def log_out() -> Response:
+    operations.log_out(db.session(), login.current_account())
+    db.session.commit()
     browser.clear()
     logout_user()
     return redirect(url_for("accounts.log_in"))
@@ -101,7 +104,7 @@ def set_language() -> Response:
         abort(400)
     browser["language"] = chosen
     if current_user.is_authenticated:
-        login.current_account().language = chosen
+        changes.change_language(db.session(), login.current_account(), chosen)
         db.session.commit()
     return redirect(inner_path(request.form.get("next"), url_for("dashboard.show")))
 

@@ -249,7 +249,8 @@ def edit_driver(session: Session, actor: Account, driver: Driver, label: str, em
         setattr(driver, name, value)
     if changed:
         subject = f"driver/{driver.id}"
-        audit.record(session, "driver:edit", subject, actor_id=actor.id, owner_id=actor.id, changed=sorted(changed))
+        told = audit.differences(before, values)
+        audit.record(session, "driver:edit", subject, actor_id=actor.id, owner_id=actor.id, changed=told)
     session.flush()
 
 

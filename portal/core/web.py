@@ -32,6 +32,7 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal.core import authz
 from portal.core import db as database
+from portal.core.audit import refusals
 from portal.core.config import MAX_UPLOAD_BYTES, Settings
 from portal.core.db import LARGEST_ID, db
 from portal.core.errors import NotAllowed, NotThere
@@ -82,17 +83,32 @@ def guard(action: str, **loaders: Loader) -> Callable[[View], View]:
                 return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]  # Flask-Login sets it
             if not loaders and not authz.platform_may(action, operator=current_user.is_operator):
                 raise NotThere
-            for name, load in loaders.items():
-                row_id = arguments.pop(f"{name}_id")
-                if row_id > LARGEST_ID:
-                    raise NotThere
-                arguments[name] = load(db.session(), current_user.id, action, row_id)
-            return view(**arguments)
+            asked: dict[str, object] = {}
+            try:
+                for name, load in loaders.items():
+                    asked[name] = row_id = arguments.pop(f"{name}_id")
+                    if row_id > LARGEST_ID:
+                        raise NotThere
+                    asked[name] = arguments[name] = load(db.session(), current_user.id, action, row_id)
+                return view(**arguments)
+            except NotAllowed:
+                _keep_refusal(action, asked)
+                raise
 
         guarded.action = action  # type: ignore[attr-defined]  # read by the check that refuses unmarked views
         return guarded  # type: ignore[return-value]  # the wrapper takes what the view takes
 
     return mark
+
+
+def _keep_refusal(action: str, asked: dict[str, object]) -> None:
+    """Record the attempt for the owner of what was asked for."""
+    session = db.session()
+    subject, owner_id = "", None
+    for name, value in asked.items():
+        subject, owner_id = refusals.thing(session, name, value)
+    path = request.path[:200]
+    refusals.keep(session, current_user.id, action, subject, owner_id, method=request.method, path=path)
 
 
 def public(view: View) -> View:

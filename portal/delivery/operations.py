@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -60,14 +61,14 @@ def create(session: Session, actor: Account, address: Address, allowed: Reach) -
     _fill(session, row, address, allowed)
     session.add(row)
     session.flush()
-    _record(session, actor, "destination.created", row)
+    _record(session, actor, "destination.created", row, changed=audit.differences({}, _told(row)))
     return row
 
 
 def edit(session: Session, actor: Account, row: Destination, address: Address, allowed: Reach) -> None:
     """Change a destination. Another host or port needs its host key confirmed anew, and its password: one that is kept
     goes to no other server than the one it was entered for. Another way to log in needs its secret anew. RuleBroken."""
-    before = (row.host, row.port, row.login)
+    before, told = (row.host, row.port, row.login), _told(row)
     _fill(session, row, address, allowed)
     moved = before[:2] != (row.host, row.port)
     if moved:
@@ -75,7 +76,15 @@ def edit(session: Session, actor: Account, row: Destination, address: Address, a
     if before[2] != row.login or (moved and row.login == Login.PASSWORD):
         row.sealed_secret, row.public_key = None, ""
     row.tested_at, row.test_steps = None, []
-    _record(session, actor, "destination.changed", row)
+    changed = audit.differences(told, _told(row))
+    if changed:
+        _record(session, actor, "destination.changed", row, changed=changed)
+
+
+def _told(row: Destination) -> dict[str, Any]:
+    """What the audit log may hold of a destination: all but its secret."""
+    names = ("name", "host", "port", "username", "directory", "login")
+    return {name: value for name in names if (value := getattr(row, name)) not in (None, "")}
 
 
 def _fill(session: Session, row: Destination, address: Address, allowed: Reach) -> None:
@@ -176,9 +185,11 @@ def confirm_host_key(
     if shown != (fresh.type, fresh.fingerprint):
         message = N_("The server shows another key now than the one you looked at. Compare again.")
         raise RuleBroken("", message)
+    before = row.host_key_fingerprint
     row.host_key_type, row.host_key_fingerprint = shown
     row.host_key_confirmed_at, row.host_key_confirmed_by_id = clock.now(), actor.id
-    _record(session, actor, "destination.host_key_confirmed", row, key_type=shown[0], fingerprint=shown[1])
+    told = {"key_type": shown[0], "fingerprint": shown[1], "before": before}
+    _record(session, actor, "destination.host_key_confirmed", row, **told)
 
 
 def keep_test(row: Destination, steps: Iterable[Step]) -> None:
@@ -203,6 +214,6 @@ def _unpin(row: Destination) -> None:
     row.host_key_confirmed_at = row.host_key_confirmed_by_id = None
 
 
-def _record(session: Session, actor: Account, action: str, row: Destination, **detail: str) -> None:
+def _record(session: Session, actor: Account, action: str, row: Destination, **detail: Any) -> None:
     subject = f"destination/{row.id}"
     audit.record(session, action, subject, actor_id=actor.id, owner_id=row.owner_id, name=row.name, **detail)

@@ -40,14 +40,17 @@ def create(session: Session, actor: Account, wanted: Wanted) -> Formatter:
     _fill(session, row, wanted)
     session.add(row)
     session.flush()
-    _record(session, actor, "formatter.created", row)
+    _record(session, actor, "formatter.created", row, audit.differences({}, _told(row)))
     return row
 
 
 def edit(session: Session, actor: Account, row: Formatter, wanted: Wanted) -> None:
     """Change a formatter; files built already stay as they are. RuleBroken."""
+    before = _told(row)
     _fill(session, row, wanted)
-    _record(session, actor, "formatter.changed", row)
+    changed = audit.differences(before, _told(row))
+    if changed:
+        _record(session, actor, "formatter.changed", row, changed)
 
 
 def copy(session: Session, actor: Account, row: Formatter) -> Formatter:
@@ -58,7 +61,7 @@ def copy(session: Session, actor: Account, row: Formatter) -> Formatter:
     twin.obis, twin.settings = row.obis, dict(row.settings)
     session.add(twin)
     session.flush()
-    _record(session, actor, "formatter.created", twin)
+    _record(session, actor, "formatter.created", twin, audit.differences({}, _told(twin)))
     return twin
 
 
@@ -142,6 +145,15 @@ def _fill(session: Session, row: Formatter, wanted: Wanted) -> None:
     row.obis, row.settings = wanted.obis, wanted.settings
 
 
-def _record(session: Session, actor: Account, action: str, row: Formatter) -> None:
-    subject = f"formatter/{row.id}"
-    audit.record(session, action, subject, actor_id=actor.id, owner_id=row.owner_id, name=row.name)
+def _told(row: Formatter) -> dict[str, Any]:
+    """What the audit log holds of a formatter: everything, each setting of its own."""
+    names = ("name", "format", "identifier", "obis")
+    told = {name: value for name in names if (value := getattr(row, name)) not in (None, "")}
+    return told | {f"settings.{name}": value for name, value in sorted(row.settings.items())}
+
+
+def _record(
+    session: Session, actor: Account, action: str, row: Formatter, changed: dict[str, list[Any]] | None = None
+) -> None:
+    subject, detail = f"formatter/{row.id}", {"changed": changed} if changed else {}
+    audit.record(session, action, subject, actor_id=actor.id, owner_id=row.owner_id, name=row.name, **detail)

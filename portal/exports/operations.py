@@ -74,7 +74,7 @@ def create(session: Session, actor: Account, wanted: Wanted) -> ExportTask:
     task.next_due_at = planning.next_due(task)
     planning.plan_task(session, task)
     background.ring_after_commit(session, "exports")
-    _record(session, actor, "task.created", task)
+    _record(session, actor, "task.created", task, changed=audit.differences({}, _told(session, task)))
     return task
 
 
@@ -85,6 +85,7 @@ def edit(session: Session, actor: Account, task: ExportTask, wanted: Wanted) -> 
     if wanted.time_zone != task.time_zone and _has_runs(session, task):
         message = "The days of periods are planned in %(zone)s already. Make a new task for another time zone."
         raise RuleBroken("time_zone", message, zone=task.time_zone)
+    before = _told(session, task)
     _fill(session, actor, task, wanted)
     session.flush()
     _check_meters(session, task)
@@ -92,7 +93,24 @@ def edit(session: Session, actor: Account, task: ExportTask, wanted: Wanted) -> 
     planning.plan_task(session, task)
     _wake(session, task, (RunState.DUE, RunState.WAITING))
     background.ring_after_commit(session, "exports")
-    _record(session, actor, "task.changed", task)
+    changed = audit.differences(before, _told(session, task))
+    if changed:
+        _record(session, actor, "task.changed", task, changed=changed)
+
+
+def _told(session: Session, task: ExportTask) -> dict[str, Any]:
+    """What the audit log holds of a task: all that its form says, what it names by its name of today."""
+    wanted = {
+        "user": sa.select(Account.email).where(Account.id == task.user_id),
+        "station_group": sa.select(StationGroup.name).where(StationGroup.id == task.station_group_id),
+        "formatter": sa.select(Formatter.name).where(Formatter.id == task.formatter_id),
+        "destination": sa.select(Destination.name).where(Destination.id == task.destination_id),
+    }
+    named = (query.scalar_subquery().label(name) for name, query in wanted.items())
+    parts = session.execute(sa.select(*named)).one()._asdict()
+    own = ("name", "scope", "interval", "trigger", "hours_after_end", "time_zone")
+    days = {"starts_on": task.starts_on.isoformat(), "ends_on": task.ends_on.isoformat() if task.ends_on else None}
+    return parts | {name: getattr(task, name) for name in own} | days
 
 
 def _fill(session: Session, actor: Account, task: ExportTask, wanted: Wanted) -> None:
@@ -281,6 +299,6 @@ def _changed(session: Session, statement: sa.Update) -> int:
     return int(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
 
 
-def _record(session: Session, actor: Account, action: str, task: ExportTask, **detail: str) -> None:
+def _record(session: Session, actor: Account, action: str, task: ExportTask, **detail: Any) -> None:
     subject = f"export_task/{task.id}"
     audit.record(session, action, subject, actor_id=actor.id, owner_id=task.owner_id, name=task.name, **detail)

@@ -4,6 +4,7 @@ Entries are sealed into a hash chain when their transaction ends (`chain`), whoe
 command.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -26,4 +27,11 @@ def record(
     session.add(AuditEntry(action=action, subject=subject, actor_id=actor_id, owner_id=owner_id, detail=detail))
 
 
-__all__ = ["AuditEntry", "AuditSeal", "chain", "record"]
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What `changed` holds: every name whose value is another, with both; a missing one counts as None."""
+    names = [*before, *(name for name in after if name not in before)]
+    pairs = {name: [before.get(name), after.get(name)] for name in names}
+    return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+
+
+__all__ = ["AuditEntry", "AuditSeal", "chain", "differences", "record"]

@@ -1,18 +1,19 @@
 """Forms about grants and user groups."""
 
 from collections.abc import Iterable
+from datetime import date, datetime
 
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, DateField, Field, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, DateField, Field, HiddenField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional, ValidationError
 
-from portal.core import web
+from portal.core import clock, web
 from portal.sharing.operations import Offer
-from portal.sharing.terms import end_of
+from portal.sharing.terms import Span, begin_of, end_of, first_day, last_day_of
 from portal.stations.labels import PERMISSIONS
-from portal.stations.models import Permission
+from portal.stations.models import Grant, Permission
 
 EXPLANATIONS = {
     Permission.DISPLAY.value: _l(
@@ -28,27 +29,60 @@ EXPLANATIONS = {
 LAST_YEAR = 2199
 
 
-class TermsForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
-    """What is given, and until when."""
+SPANS = {Span.WEEK.value: _l("1 week"), Span.MONTH.value: _l("1 month"), Span.YEAR.value: _l("1 year")}
 
-    role = RadioField(_l("Permission"), [InputRequired(_l("Choose a permission."))])
+
+class DaysForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+    """From when until when. Days are whole days of the reader."""
+
+    starts_on = DateField(_l("First day"), [Optional()], description=_l("Leave empty to begin at once."))
+    lasts = SelectField(_l("Duration"), choices=[("", _l("until the last day")), *SPANS.items()], default="")
     ends_on = DateField(_l("Last day"), [Optional()], description=_l("Leave empty for access without an end date."))
-    hides_drivers = BooleanField(
-        _l("Hide the drivers"), description=_l("Charging is shown without the drivers' e-mail addresses.")
-    )
-
-    def offer_roles(self, roles: Iterable[Permission]) -> None:
-        """Name the permissions that may be chosen."""
-        self.role.choices = [(role.value, PERMISSIONS[role]) for role in roles]
 
     def validate_ends_on(self, field: Field) -> None:
         if field.data and field.data.year > LAST_YEAR:
             raise ValidationError(gettext("Choose an earlier day, or leave it empty."))
 
+    def validate_starts_on(self, field: Field) -> None:
+        if field.data and field.data.year > LAST_YEAR:
+            raise ValidationError(gettext("Choose an earlier day, or leave it empty."))
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """The beginning of the first day; none: at once."""
+        first = self.starts_on.data if "starts_on" in self else None
+        return begin_of(first, web.zone()) if first and first != self._today() else None
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """The end of the last day; a chosen duration goes before a day that stands there. None: without end."""
+        day = self.ends_on.data
+        if self.lasts.data:
+            first = first_day(self.starts_at or clock.now(), web.zone())
+            day = last_day_of(Span(self.lasts.data), first, planned=self.starts_at is not None)
+        return end_of(day, web.zone()) if day else None
+
+    def _today(self) -> date:
+        return first_day(clock.now(), web.zone())
+
+
+class TermsForm(DaysForm):
+    """What is given, and from when until when. `seen`: the version of the grant that the form was filled from."""
+
+    role = RadioField(_l("Permission"), [InputRequired(_l("Choose a permission."))])
+    hides_drivers = BooleanField(
+        _l("Hide the drivers"), description=_l("Charging is shown without the drivers' e-mail addresses.")
+    )
+    seen = HiddenField()
+
+    def offer_roles(self, roles: Iterable[Permission]) -> None:
+        """Name the permissions that may be chosen."""
+        self.role.choices = [(role.value, PERMISSIONS[role]) for role in roles]
+
     def offer(self, email: str = "", user_group_id: int | None = None) -> Offer:
-        """What the form asks for; a day counts in the reader's time zone."""
-        ends_at = end_of(self.ends_on.data, web.zone()) if self.ends_on.data else None
-        return Offer(Permission(self.role.data), email, user_group_id, ends_at, self.hides_drivers.data)
+        """What the form asks for."""
+        role, hides = Permission(self.role.data), self.hides_drivers.data
+        return Offer(role, email, user_group_id, self.ends_at, hides, self.starts_at, self.seen.data or "")
 
 
 class GiveForm(TermsForm):
@@ -60,6 +94,7 @@ class GiveForm(TermsForm):
         description=_l("The address of one account. It need not exist yet: access opens once it does."),
         render_kw={"autocomplete": "off", "inputmode": "email", "placeholder": "name@company.ch"},
     )
+    besides = BooleanField(_l("Give it in addition to what is there already"))
 
     def offer_user_groups(self, names: Iterable[tuple[int, str]]) -> None:
         """Name the user groups that may be chosen."""
@@ -73,6 +108,34 @@ class GiveForm(TermsForm):
         """What the form asks for, with its recipient."""
         chosen = self.user_group.data
         return self.offer("" if chosen else self.email.data or "", int(chosen) if chosen else None)
+
+
+class ChangeChosenForm(DaysForm):
+    """What becomes of many grants at once: each keeps what nothing is chosen for."""
+
+    role = SelectField(_l("Permission"))
+    end = RadioField(
+        _l("Last day"),
+        choices=[("keep", _l("Leave as it is")), ("none", _l("No end date")), ("day", _l("Set for all"))],
+        default="keep",
+    )
+
+    def offer_roles(self, roles: Iterable[Permission]) -> None:
+        """Name the permissions that may be chosen."""
+        self.role.choices = [("", _l("Leave as it is")), *((role.value, PERMISSIONS[role]) for role in roles)]
+
+    def validate_end(self, field: Field) -> None:
+        if field.data == "day" and not (self.ends_on.data or self.lasts.data):
+            raise ValidationError(gettext("Choose a duration or a last day."))
+        if field.data == "keep" and not self.role.data:
+            raise ValidationError(gettext("Choose what is to change: the permission, the last day or both."))
+
+    def offer_for(self, grant: Grant) -> Offer:
+        """What the form makes of this grant."""
+        ends_at = {"keep": grant.ends_at, "none": None, "day": self.ends_at}[self.end.data]
+        role = Permission(self.role.data or grant.role)
+        starts_at = grant.starts_at if grant.starts_at > clock.now() else None
+        return Offer(role, ends_at=ends_at, hides_drivers=grant.hides_drivers, starts_at=starts_at)
 
 
 class NameForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types

@@ -1,28 +1,30 @@
 """Who has access to a station group: see, give, change, revoke; and what others share with the reader."""
 
 import logging
+from collections.abc import Sequence
 from datetime import date, datetime
 from http import HTTPStatus
 
 import sqlalchemy as sa
-from flask import Blueprint, Response, current_app, flash, redirect, render_template, request, url_for
+from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal.accounts import user_groups
-from portal.accounts.blueprint import reader
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
-from portal.core import authz, forms, letters, web
+from portal.core import clock, forms, web
 from portal.core.db import db, writing
-from portal.core.display import local_date, ngettext
+from portal.core.display import local_date
 from portal.core.errors import RuleBroken
-from portal.core.web import guard, limiter
-from portal.sharing import endings, operations, queries, user_group_views
+from portal.core.web import guard
+from portal.sharing import chosen_views, endings, extending, operations, queries, user_group_views
+from portal.sharing.answers import agreed, ask, letters_limit, proposed_end, roles, say_revoked, tell, tell_extended
 from portal.sharing.forms import EXPLANATIONS, GiveForm, TermsForm
-from portal.sharing.terms import last_day
+from portal.sharing.shrinking import GIVE
+from portal.sharing.terms import first_day, last_day
 from portal.stations import pages
 from portal.stations import queries as stations
 from portal.stations.labels import PERMISSIONS
@@ -32,27 +34,26 @@ log = logging.getLogger(__name__)
 bp = Blueprint("sharing", __name__)
 
 OPENED = ("station_group_id", "station_id")  # what a URL names when its page shows something shared
+LONGEST_SEARCH = 100
 Page = str | tuple[str, int] | WerkzeugResponse
-
-# Each grant to an address, and each change of one, sends a letter to somebody who has not asked for it.
-letters_limit = limiter.shared_limit("120 per hour; 300 per day", "grants", key_func=reader, methods=["POST"])
 
 
 @bp.get("/station-groups/<int:station_group_id>/sharing")
 @guard("grant:view", station_group=stations.station_group)
 def list_grants(station_group: StationGroup) -> str:
-    session = db.session()
+    session, text = db.session(), request.args.get("q", "").strip()[:LONGEST_SEARCH]
     owner = session.get_one(Account, station_group.owner_id)
     return render_template(
         "sharing/list_grants.html",
         group=station_group,
         owner=owner,
         is_owner=owner.id == current_user.id,
-        grants=queries.live(session, station_group, web.page_number()),
-        history=queries.past(session, station_group, web.page_number("history")),
+        text=text,
+        grants=queries.live(session, station_group, web.page_number(), text),
+        history=queries.past(session, station_group, web.page_number("history"), text),
         history_open="history" in request.args,
         licensed=queries.is_licensed(session, owner.id),
-        may_give=bool(_roles(session, station_group)),
+        may_give=bool(roles(session, station_group)),
         tabs=pages.group_tabs(station_group, "sharing", sees_grants=True),
     )
 
@@ -62,7 +63,8 @@ def list_grants(station_group: StationGroup) -> str:
 @guard("grant:give_display", station_group=stations.station_group)
 def add(station_group: StationGroup) -> Page:
     session, form = db.session(), GiveForm()
-    form.offer_roles(_roles(session, station_group))
+    held: Sequence[Grant] = ()
+    form.offer_roles(roles(session, station_group))
     form.offer_user_groups(user_groups.names(session, station_group.owner_id))
     if form.validate_on_submit():
         try:
@@ -70,36 +72,47 @@ def add(station_group: StationGroup) -> Page:
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
-            _tell(session, grant)
-            session.commit()
-            flash(gettext("The authorisation is given."), "success")
-            return redirect(url_for("sharing.list_grants", station_group_id=station_group.id))
+            held = () if form.besides.data else queries.held_besides(session, grant)
+            if not held:
+                tell(session, grant)
+                session.commit()
+                flash(gettext("The authorisation is given."), "success")
+                return redirect(url_for("sharing.list_grants", station_group_id=station_group.id))
+    owner, giving = session.get_one(Account, station_group.owner_id), GIVE[Permission.DISPLAY]
+    own_end = queries.own_end(session, current_user.id, station_group.id, giving)
+    if request.method == "GET":
+        form.ends_on.data = proposed_end(owner, own_end)
     page = render_template(
         "sharing/add.html",
         form=form,
         group=station_group,
+        held=held,
         explanations=EXPLANATIONS,
-        own_end=queries.own_end(session, current_user.id, station_group.id, operations.GIVE[Permission.DISPLAY]),
-        licensed=queries.is_licensed(session, station_group.owner_id),
+        own_end=own_end,
+        most_days=owner.grant_most_days,
+        licensed=queries.is_licensed(session, owner.id),
     )
-    return page, 422 if form.errors else 200
+    session.rollback()  # nothing is given on top of something else before that was said
+    return page, 422 if form.errors or held else 200
 
 
 @bp.route("/grants/<int:grant_id>/change", methods=["GET", "POST"])
 @letters_limit
-@guard("grant:revoke", grant=stations.grant)
+@guard("grant:change", grant=stations.grant)
 def change(grant: Grant) -> Page:
     session = db.session()
     group = session.get_one(StationGroup, grant.station_group_id)
-    form = TermsForm(role=grant.role, ends_on=_last_day(grant.ends_at), hides_drivers=grant.hides_drivers)
-    form.offer_roles(_roles(session, group))
+    form = _filled(grant)
+    form.offer_roles(roles(session, group))
     if form.validate_on_submit():
         try:
-            changed = operations.change(session, current_account(), grant, form.offer())
+            done = operations.change_all(session, current_account(), [grant], lambda _grant: form.offer())
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
-            _tell(session, changed)
+            if done.effects and not agreed(done):
+                return ask(session, group, done, request.path)
+            tell(session, done.grants[0])
             session.commit()
             flash(gettext("The authorisation is changed."), "success")
             return redirect(url_for("sharing.list_grants", station_group_id=group.id))
@@ -109,9 +122,38 @@ def change(grant: Grant) -> Page:
         group=group,
         grant=grant,
         explanations=EXPLANATIONS,
+        most_days=session.get_one(Account, group.owner_id).grant_most_days,
         who=queries.recipient(session, grant),
     )
     return page, 422 if form.errors else 200
+
+
+@bp.route("/grants/<int:grant_id>/extend", methods=["GET", "POST"])
+@letters_limit
+@guard("grant:extend", grant=stations.grant)
+def extend(grant: Grant) -> Page:
+    session, problem = db.session(), ""
+    group = session.get_one(StationGroup, grant.station_group_id)
+    try:
+        if request.method == "POST":
+            extending.extend(session, current_account(), grant)
+            tell_extended(session, grant)
+            session.commit()
+            day = local_date(_last_day(grant.ends_at))
+            flash(gettext("The access now lasts until %(day)s.", day=day), "success")
+            return redirect(url_for("sharing.list_grants", station_group_id=group.id))
+        longer = extending.longer_end(session, current_account(), grant)
+    except RuleBroken as broken:
+        longer, problem = None, forms.words(broken)
+    page = render_template(
+        "sharing/extend.html",
+        grant=grant,
+        group=group,
+        longer=longer,
+        problem=problem,
+        who=queries.recipient(session, grant),
+    )
+    return page, 422 if problem and request.method == "POST" else 200
 
 
 @bp.route("/grants/<int:grant_id>/revoke", methods=["GET", "POST"])
@@ -124,12 +166,10 @@ def revoke(grant: Grant) -> Page:
         try:
             ended = operations.revoke(session, current_account(), grant)
         except RuleBroken as broken:
-            flash(gettext(broken.message), "danger")
+            flash(forms.words(broken), "danger")
             return redirect(back)
         session.commit()
-        flash(ngettext("%(num)s authorisation has ended.", "%(num)s authorisations have ended.", ended), "success")
-        stays = authz.may(session, current_user.id, "grant:view", [group.id])
-        return redirect(back if stays else url_for("sharing.shared_with_me"))
+        return say_revoked(session, group, ended)
     return render_template(
         "sharing/revoke.html",
         grant=grant,
@@ -176,11 +216,6 @@ def _note_use(response: Response) -> Response:
     return response
 
 
-def _roles(session: Session, group: StationGroup) -> list[Permission]:
-    """The permissions that the reader may give on the group."""
-    return [role for role, act in operations.GIVE.items() if authz.may(session, current_user.id, act, [group.id])]
-
-
 @bp.app_template_filter("permission_name")
 def _permission_name(role: str) -> str:
     return str(PERMISSIONS[Permission(role)])
@@ -191,22 +226,19 @@ def _last_day(ends_at: datetime | None) -> date | None:
     return last_day(ends_at, web.zone()) if ends_at else None
 
 
-def _tell(session: Session, grant: Grant) -> None:
-    """A mail to the address a grant is given to, the same whether or not it has an account."""
-    if not grant.email:
-        return
-    giver, day = current_account(), _last_day(grant.ends_at)
-    page = current_app.extensions["settings"].public_url.rstrip("/") + url_for("sharing.shared_with_me")
-    letters.post(
-        session,
-        grant.email,
-        giver.language,
-        "grant_given",
-        giver=giver.email,
+def _filled(grant: Grant) -> TermsForm:
+    """The form about a grant, as it stands; one that has begun has no first day to choose."""
+    begun = grant.starts_at <= clock.now()
+    form = TermsForm(
         role=grant.role,
-        last_day=local_date(day) if day else "",
-        page=page,
+        starts_on=None if begun else first_day(grant.starts_at, web.zone()),
+        ends_on=_last_day(grant.ends_at),
+        hides_drivers=grant.hides_drivers,
+        seen=operations.version(grant),
     )
+    if begun:
+        del form.starts_on
+    return form
 
 
-blueprints: tuple[Blueprint, ...] = (bp, user_group_views.bp)
+blueprints: tuple[Blueprint, ...] = (bp, user_group_views.bp, chosen_views.bp)

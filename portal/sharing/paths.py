@@ -1,0 +1,183 @@
+"""The ways in which station groups reach an address: its grants, direct and through user groups, with what each lacks.
+
+Everything is found by the address, never by an account. Of the other side one thing is told, and it is the same for
+three cases: whether it can use what it was given. An address without account, one not verified and one without licence
+cannot be told apart here.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session, aliased
+
+from portal.accounts.models import Account, UserGroup, UserGroupMember
+from portal.core import authz, clock
+from portal.sharing.queries import licensed, not_over
+from portal.stations.models import Grant, StationGroup
+
+MOST = 200  # paths told at once
+
+
+class Missing(NamedTuple):
+    """Why a path does not lead there. kind: licence (of the owner), other_side, revoked, ended, not_begun, weaker (the
+    permission does not contain the action), left (is no longer in the user group), elsewhere (the station is not in
+    this station group) or taken_out (it was); `at` and `by` as far as they are known."""
+
+    kind: str
+    at: datetime | None = None
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A way from an owner to an address. `grant` is none for the owner himself. It acts when nothing is missing."""
+
+    group: StationGroup | None  # none: a station that its owner has in no group
+    role: str
+    grant: Grant | None = None
+    user_group_name: str = ""
+    member_since: datetime | None = None  # known to the owner alone
+    first_used_at: datetime | None = None
+    given_by: str = ""
+    owner_name: str = ""
+    missing: tuple[Missing, ...] = ()
+    line: tuple[str, ...] = field(default=())  # the line of the policy that allows the action by this path
+
+    @property
+    def acts(self) -> bool:
+        return not self.missing
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the grant has ended for good, or never led here."""
+        return any(missing.kind in ("revoked", "ended", "left", "elsewhere", "taken_out") for missing in self.missing)
+
+
+def licence_of(role: str) -> str:
+    """The licence at which a role is at its strongest: what is asked of the policy once every side is ready."""
+    return "inactive" if role == "owner" else "active"
+
+
+def line_for(role: str, action: str) -> tuple[str, ...]:
+    """The line of the policy by which the role allows the action once every side is ready; empty when none does."""
+    return authz.ALLOWED.get((role, licence_of(role), action), ())
+
+
+def is_ready(session: Session, email: str) -> bool:
+    """Whether the other side can use what it is given."""
+    can = sa.select(Account.id).where(
+        Account.email == email,
+        Account.verified_at.is_not(None),
+        sa.exists().where(licensed.c.account_id == Account.id),
+    )
+    return session.scalar(can) is not None
+
+
+def of_address(
+    session: Session, email: str, within: sa.ColumnElement[bool], action: str, *, reader_id: int, most: int = MOST
+) -> list[Path]:
+    """Every grant to the address, direct or through a user group, among those that fulfil `within`: what stands first,
+    the newest first. Three statements."""
+    rows = session.execute(_rows(email, within).limit(most)).all()
+    owners = {row[0].owner_id for row in rows}
+    ready_owners = set(session.scalars(sa.select(licensed.c.account_id).where(licensed.c.account_id.in_(owners))))
+    ready = is_ready(session, email)
+    paths = []
+    for grant, group, users, member_since, member_used, giver, giver_email, owner, owner_email, revoker in rows:
+        missing = [*_over(grant, revoker), *_not_yet(grant)]
+        if not any(one.kind in ("revoked", "ended") for one in missing):
+            missing += [Missing("licence")] if grant.owner_id not in ready_owners else []
+            missing += [] if ready else [Missing("other_side")]
+        line = line_for(grant.role, action)
+        paths.append(
+            Path(
+                group=group,
+                role=grant.role,
+                grant=grant,
+                user_group_name=users or "",
+                member_since=member_since if reader_id == grant.owner_id else None,
+                first_used_at=member_used if users else grant.first_used_at,
+                given_by=giver or giver_email,
+                owner_name=owner or owner_email,
+                missing=tuple(missing if line else [*missing, Missing("weaker")]),
+                line=line,
+            )
+        )
+    return paths
+
+
+def _rows(email: str, within: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, ...]]:
+    # Two searches by index side by side: an OR of them would read all grants there are.
+    no_member = sa.literal(None, sa.Integer).label("member_id")
+    direct = sa.select(Grant.id, no_member).where(Grant.email == email, within)
+    through = (
+        sa.select(Grant.id, UserGroupMember.id)
+        .join(UserGroupMember, UserGroupMember.user_group_id == Grant.user_group_id)
+        .where(UserGroupMember.email == email, within)
+    )
+    found = sa.union_all(direct, through).subquery("found")
+    giver, revoker, owner = aliased(Account), aliased(Account), aliased(Account)
+    member = UserGroupMember
+    stands = sa.and_(Grant.revoked_at.is_(None), not_over(clock.now()))
+    return (
+        sa.select(
+            Grant,
+            StationGroup,
+            UserGroup.name,
+            member.added_at,
+            member.first_used_at,
+            giver.name,
+            giver.email,
+            owner.name,
+            owner.email,
+            sa.func.coalesce(sa.func.nullif(revoker.name, ""), revoker.email),
+        )
+        .join(found, found.c.id == Grant.id)
+        .join(StationGroup, StationGroup.id == Grant.station_group_id)
+        .join(owner, owner.id == Grant.owner_id)
+        .join(giver, giver.id == Grant.granted_by_id)
+        .outerjoin(UserGroup, UserGroup.id == Grant.user_group_id)
+        .outerjoin(member, member.id == found.c.member_id)
+        .outerjoin(revoker, revoker.id == Grant.revoked_by_id)
+        .order_by(sa.case((stands, 0), else_=1), StationGroup.name, Grant.granted_at.desc(), Grant.id.desc())
+    )
+
+
+def _over(grant: Grant, revoker: str | None) -> Iterable[Missing]:
+    if grant.revoked_at is not None:
+        yield Missing("revoked", grant.revoked_at, revoker or "")
+    elif grant.ends_at is not None and grant.ends_at <= clock.now():
+        yield Missing("ended", grant.ends_at)
+
+
+def _not_yet(grant: Grant) -> Iterable[Missing]:
+    if grant.revoked_at is None and grant.starts_at > clock.now():
+        yield Missing("not_begun", grant.starts_at)
+
+
+def explainable(reader_id: int, action: str) -> sa.ColumnElement[bool]:
+    """That a grant is one on a station group on which the reader may do the action: his own, or one he administrates.
+    Laid out so that a large owner's own groups are not listed for it."""
+    others = authz.visible(reader_id, action).where(authz.standing.c.role != "owner")
+    of_others = Grant.station_group_id.in_(others)
+    return sa.or_(Grant.owner_id == reader_id, of_others) if authz.owner_may(action) else of_others
+
+
+def known_addresses(session: Session, owner_id: int, group_ids: Sequence[int], *, as_owner: bool) -> Sequence[str]:
+    """Addresses to offer in the field: those in the lists of grants of these station groups, and for their owner those
+    in his user groups. At most MOST."""
+    direct = sa.select(Grant.email).where(Grant.station_group_id.in_(group_ids), Grant.email.is_not(None))
+    found = direct.limit(MOST).subquery()
+    members = (
+        sa.select(UserGroupMember.email)
+        .join(UserGroup, UserGroup.id == UserGroupMember.user_group_id)
+        .where(UserGroup.owner_id == owner_id)
+        .limit(MOST)
+        .subquery()
+    )
+    both = sa.select(found.c.email).union(sa.select(members.c.email)) if as_owner else sa.select(found.c.email)
+    addresses = both.distinct() if isinstance(both, sa.Select) else both
+    return sorted(email for email in session.scalars(addresses) if email)[:MOST]

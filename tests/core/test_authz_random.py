@@ -22,6 +22,8 @@ from portal.sharing import operations
 from portal.sharing.operations import Offer
 from portal.stations import queries as stations
 from portal.stations.models import Grant, Permission, Station, StationGroupStation
+from portal.transfers import operations as transfers
+from portal.transfers import things
 from tests import world
 from tests.core import small_world
 from tests.core.small_world import Reach
@@ -70,15 +72,17 @@ class Histories(RuleBasedStateMachine):
     ) -> None:
         self.session = self.sessions()
         self.people = [world.account(self.session, email) for email in PEOPLE]
-        self.owners = [0, 0, 1]
+        self.owners, self.user_owners, self.station_owners = [0, 0, 1], [0, 0, 1], [0, 0, 1]
         self.groups = [world.station_group(self.session, self.people[owner]) for owner in self.owners]
-        self.users = [world.user_group(self.session, self.people[o], f"Users {n}") for n, o in enumerate(self.owners)]
+        self.users = [
+            world.user_group(self.session, self.people[o], f"Users {n}") for n, o in enumerate(self.user_owners)
+        ]
         self.licences = {n: world.licence(self.session, self.people[n], Kind.AUTHORISATION) for n in licensed}
         self.members: list[set[int]] = [set(), set(), set()]
         self.verified = set(range(len(PEOPLE)))
         self.grants: dict[int, Given] = {}
         self.today = self.looks = 0
-        self.stations = [world.station(self.session, self.people[owner]) for owner in (0, 0, 1)]
+        self.stations = [world.station(self.session, self.people[owner]) for owner in self.station_owners]
         self.inside: list[set[int]] = [set(), set(), set()]  # station groups by station
         for users, who in joined:
             self.join(users, who)
@@ -194,7 +198,7 @@ class Histories(RuleBasedStateMachine):
     @rule(station=group, number=group)
     def put_in_or_take_out(self, station: int, number: int) -> None:
         keys = (self.groups[number].id, self.stations[station].id)
-        if self.stations[station].owner_id != self.groups[number].owner_id:
+        if self.station_owners[station] != self.owners[number]:
             return
         if number in self.inside[station]:
             self.session.delete(self.session.get_one(StationGroupStation, keys))
@@ -204,16 +208,60 @@ class Histories(RuleBasedStateMachine):
         self.session.flush()
         self.inside[station] ^= {number}
 
+    @rule(what=st.sampled_from(["station", "group", "account"]), number=group, to=person)
+    def hand_over(self, what: str, number: int, to: int) -> None:
+        """Offered and accepted in one go; nobody takes over what he owns, or with an address that is not his."""
+        giver = self.station_owners[number] if what == "station" else self.owners[number]
+        thing = {
+            "station": things.of_station(self.stations[number]),
+            "group": things.of_group(self.groups[number]),
+            "account": things.of_account(self.people[giver]),
+        }[what]
+        if giver == to:
+            return
+        offer = transfers.offer(self.session, self.people[giver], thing, PEOPLE[to])
+        try:
+            transfers.accept(self.session, self.people[to], offer)
+        except NotAllowed:
+            assert to not in self.verified
+            transfers.withdraw(self.session, self.people[giver], offer)
+            return
+        assert to in self.verified
+        {"station": self.station_moves, "group": self.group_moves, "account": self.all_moves}[what](number, giver, to)
+
+    def station_moves(self, number: int, _giver: int, to: int) -> None:
+        self.station_owners[number], self.inside[number] = to, set()
+
+    def group_moves(self, number: int, _giver: int, to: int) -> None:
+        """With its stations, which leave their other groups; of what was given on it nothing stays."""
+        self.owners[number] = to
+        self.grants = {n: given for n, given in self.grants.items() if given.group != number}
+        for station, inside in enumerate(self.inside):
+            if number in inside:
+                self.station_owners[station], self.inside[station] = to, {number}
+
+    def all_moves(self, _number: int, giver: int, to: int) -> None:
+        """What was given stays, but to the two of them; the giver is in none of his former user groups."""
+        mine = {number for number, owner in enumerate(self.owners) if owner == giver}
+        for number, given in list(self.grants.items()):
+            if given.group in mine and given.to in (giver, to):
+                self.end(number)
+        for users, owner in enumerate(self.user_owners):
+            if owner == giver:
+                self.members[users].discard(giver)
+        for owners in (self.owners, self.user_owners, self.station_owners):
+            owners[:] = [to if owner == giver else owner for owner in owners]
+
     @rule(users=group, who=person)
     def join(self, users: int, who: int) -> None:
-        user_groups.add_members(self.session, self.people[self.owners[users]], self.users[users], PEOPLE[who])
+        user_groups.add_members(self.session, self.people[self.user_owners[users]], self.users[users], PEOPLE[who])
         self.members[users].add(who)
 
     @rule(users=group, who=person)
     def leave(self, users: int, who: int) -> None:
         member = self.session.query(UserGroupMember).filter_by(user_group_id=self.users[users].id, email=PEOPLE[who])
         if found := member.one_or_none():
-            operations.remove_member(self.session, self.people[self.owners[users]], found)
+            operations.remove_member(self.session, self.people[self.user_owners[users]], found)
             self.members[users].discard(who)
             for number, given in list(self.grants.items()):
                 if given.giver == who and given.under and self.grants[given.under].users == users:
@@ -261,9 +309,8 @@ class Histories(RuleBasedStateMachine):
 
     def stations_agree(self, who: int, action: str) -> None:
         expected = set()
-        for station, inside in zip(self.stations, self.inside, strict=True):
-            mine = station.owner_id == self.people[who].id
-            if mine or any(action in self.allowed(who, number) for number in inside):
+        for station, owner, inside in zip(self.stations, self.station_owners, self.inside, strict=True):
+            if owner == who or any(action in self.allowed(who, number) for number in inside):
                 expected.add(station.id)
         condition = stations.visible_stations(self.people[who].id, action)
         assert set(self.session.scalars(sa.select(Station.id).where(condition))) == expected, (PEOPLE[who], action)

@@ -3,7 +3,7 @@
 import hashlib
 from datetime import date, datetime, timedelta
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask_login import current_user
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -12,9 +12,9 @@ from portal.accounts.blueprint import reader, site_links
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
 from portal.core import authz, clock, letters, web
-from portal.core.display import local_date, ngettext
+from portal.core.display import ngettext
 from portal.core.web import limiter
-from portal.sharing import reminders
+from portal.sharing import invitations, reminders
 from portal.sharing.operations import Done
 from portal.sharing.shrinking import GIVE
 from portal.sharing.terms import first_day, last_day
@@ -70,23 +70,17 @@ def say_revoked(session: Session, group: StationGroup, ended: int) -> Response:
     return redirect(url_for("sharing.shared_with_me"))
 
 
-def tell(session: Session, grant: Grant) -> None:
-    """A mail to the address a grant is given to, the same whether or not it has an account."""
-    if not grant.email:
-        return
-    giver = current_account()
-    day = last_day(grant.ends_at, web.zone()) if grant.ends_at else None
-    page = current_app.extensions["settings"].public_url.rstrip("/") + url_for("sharing.shared_with_me")
-    letters.post(
-        session,
-        grant.email,
-        giver.language,
-        "grant_given",
-        giver=giver.email,
-        role=grant.role,
-        last_day=local_date(day) if day else "",
-        page=page,
-    )
+def tell(session: Session) -> None:
+    """Send the mails about what the reader has just given or changed; says so when some go on waiting."""
+    waiting = invitations.send_waiting(session, site_links(), current_user.id)
+    if waiting:
+        text = ngettext(
+            "%(num)s mail waits, for at most %(most)s leave in 24 hours. The access acts without it.",
+            "%(num)s mails wait, for at most %(most)s leave in 24 hours. The access acts without them.",
+            waiting,
+            most=invitations.MOST_A_DAY,
+        )
+        flash(text, "info")
 
 
 def tell_extended(session: Session, grant: Grant) -> None:

@@ -64,8 +64,7 @@ def change(station_group: StationGroup) -> Page:
                 return ask(
                     session, station_group, done, url_for("chosen_grants.change", station_group_id=station_group.id)
                 )
-            for grant in done.grants:
-                tell(session, grant)
+            tell(session)
             session.commit()
             count = len(done.grants)
             flash(

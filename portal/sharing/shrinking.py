@@ -72,6 +72,7 @@ def hold_within(session: Session, actor: Account, upper: Sequence[Grant]) -> lis
                 ended |= {row.id: Terms.of(row) for row in end(session, actor, [grant.id])}
             elif after != before:
                 change_in_place(session, actor, "grant:change", grant, after)
+                invitations.change(session, actor, grant, grant)
                 shrunk[grant.id] = (before, after)
                 level.append(grant)
     return _effects(session, shrunk, ended)
@@ -86,7 +87,6 @@ def change_in_place(session: Session, actor: Account, action: str, grant: Grant,
     grant.ends_at, grant.hides_drivers = after.ends_at, after.hides_drivers
     session.flush()
     record(session, actor, action, grant, before=before.kept(), after=after.kept())
-    invitations.change(session, actor, grant, grant)
 
 
 def record(session: Session, actor: Account, action: str, grant: Grant, **detail: object) -> None:

@@ -74,7 +74,7 @@ def add(station_group: StationGroup) -> Page:
         else:
             held = () if form.besides.data else queries.held_besides(session, grant)
             if not held:
-                tell(session, grant)
+                tell(session)
                 session.commit()
                 flash(gettext("The authorisation is given."), "success")
                 return redirect(url_for("sharing.list_grants", station_group_id=station_group.id))
@@ -112,7 +112,7 @@ def change(grant: Grant) -> Page:
         else:
             if done.effects and not agreed(done):
                 return ask(session, group, done, request.path)
-            tell(session, done.grants[0])
+            tell(session)
             session.commit()
             flash(gettext("The authorisation is changed."), "success")
             return redirect(url_for("sharing.list_grants", station_group_id=group.id))

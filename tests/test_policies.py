@@ -17,14 +17,9 @@ ASKING = {
 # Actions that nothing asks for yet, with the reason why the policy names them all the same.
 RESERVED = {
     "mapping:edit": "a saved mapping is edited within an import today",
-    "access:explain": "being built",
-    "access:view_as": "being built",
     "alarm:edit": "comes with the OCPP gateway",
     "audit:view": "being built",
     "audit:view_all": "being built",
-    "grant:change": "being built",
-    "grant:extend": "being built",
-    "grant:list": "being built",
     "grant:review": "being built",
     "invitation:cancel": "being built",
     "invitation:list": "being built",

@@ -169,15 +169,23 @@ def explainable(reader_id: int, action: str) -> sa.ColumnElement[bool]:
 def known_addresses(session: Session, owner_id: int, group_ids: Sequence[int], *, as_owner: bool) -> Sequence[str]:
     """Addresses to offer in the field: those in the lists of grants of these station groups, and for their owner those
     in his user groups. At most MOST."""
-    direct = sa.select(Grant.email).where(Grant.station_group_id.in_(group_ids), Grant.email.is_not(None))
-    found = direct.limit(MOST).subquery()
-    members = (
-        sa.select(UserGroupMember.email)
-        .join(UserGroup, UserGroup.id == UserGroupMember.user_group_id)
-        .where(UserGroup.owner_id == owner_id)
-        .limit(MOST)
-        .subquery()
-    )
-    both = sa.select(found.c.email).union(sa.select(members.c.email)) if as_owner else sa.select(found.c.email)
-    addresses = both.distinct() if isinstance(both, sa.Select) else both
-    return sorted(email for email in session.scalars(addresses) if email)[:MOST]
+    direct = sa.select(Grant.email).where(Grant.station_group_id.in_(group_ids))
+    return _offered(session, direct, _members_of(owner_id) if as_owner else None)
+
+
+def known_to_owner(session: Session, owner_id: int) -> Sequence[str]:
+    """The same for all that is the reader's: at most MOST of each kind."""
+    return _offered(session, sa.select(Grant.email).where(Grant.owner_id == owner_id), _members_of(owner_id))
+
+
+def _members_of(owner_id: int) -> sa.Select[str]:
+    users = sa.select(UserGroup.id).where(UserGroup.owner_id == owner_id)
+    return sa.select(UserGroupMember.email).where(UserGroupMember.user_group_id.in_(users))
+
+
+def _offered(session: Session, direct: sa.Select[Any], members: sa.Select[str] | None) -> Sequence[str]:
+    parts = [direct.where(Grant.email.is_not(None)), *([members] if members is not None else [])]
+    found: set[str] = set()
+    for part in parts:
+        found.update(session.scalars(part.limit(MOST)))
+    return sorted(found)

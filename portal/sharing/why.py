@@ -42,6 +42,11 @@ class Explanation:
         return bool(self.paths)
 
     @property
+    def would_be_allowed(self) -> bool:
+        """Whether he may not do it now, and could once what is missing is there."""
+        return not self.paths and any(path.line for path in self.blocked)
+
+    @property
     def waits_for(self) -> frozenset[str]:
         """The kinds of what is missing on paths that would act otherwise."""
         return frozenset(missing.kind for path in self.blocked for missing in path.missing)
@@ -67,12 +72,7 @@ def explain_station(
     only."""
     owner = session.get_one(Account, station.owner_id)
     is_owner = reader_id == owner.id
-    member = StationGroupStation
-    groups = sa.select(StationGroup).join(member, member.station_group_id == StationGroup.id)
-    groups = groups.where(member.station_id == station.id)
-    if not is_owner:
-        groups = groups.where(StationGroup.id.in_(authz.visible(reader_id, "access:explain")))
-    here = session.scalars(groups.order_by(StationGroup.name)).all()
+    here = groups_to_explain(session, reader_id, station)
     ids = [group.id for group in here]
     found = paths.of_address(session, email, Grant.station_group_id.in_(ids), action, reader_id=reader_id)
     if owner.email == email:
@@ -81,6 +81,16 @@ def explain_station(
         found += _elsewhere(session, reader_id, station, ids, email, action)
         found += _left(session, owner, here, email, action) if is_owner else []
     return _sorted(email, action, found, partial=not is_owner)
+
+
+def groups_to_explain(session: Session, reader_id: int, station: Station) -> Sequence[StationGroup]:
+    """The groups of the station for its owner; for others those of them on which they may access:explain."""
+    member = StationGroupStation
+    groups = sa.select(StationGroup).join(member, member.station_group_id == StationGroup.id)
+    groups = groups.where(member.station_id == station.id)
+    if reader_id != station.owner_id:
+        groups = groups.where(StationGroup.id.in_(authz.visible(reader_id, "access:explain")))
+    return session.scalars(groups.order_by(StationGroup.name, StationGroup.id)).all()
 
 
 def _owners(owner: Account, group: StationGroup | None, action: str) -> Path:

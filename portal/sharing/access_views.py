@@ -1,0 +1,158 @@
+"""Why somebody may, why somebody may not, and what somebody sees: pages about access, for who gives it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from flask import Blueprint, render_template, request
+from flask_babel import gettext
+from flask_login import current_user
+
+from portal.accounts import emails
+from portal.accounts.login import current_account
+from portal.core import clock, web
+from portal.core.db import db
+from portal.core.errors import RuleBroken
+from portal.core.web import guard
+from portal.sharing import paths, view_as, why
+from portal.sharing.access_words import ABILITIES, FIELDS, OF_GROUP, OF_STATION
+from portal.stations import group_list, labels, pages, states, station_list
+from portal.stations import queries as stations
+from portal.stations.models import Station, StationGroup
+
+bp = Blueprint("access", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the address line asks: about whom, and whether he may do what."""
+
+    email: str = ""  # normalised; empty when none was given or it is none
+    typed: str = ""
+    error: str = ""
+    action: str = ""
+    actions: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        return 422 if self.error else 200
+
+
+def question(actions: Mapping[str, Any]) -> Question:
+    """The question in the address of the page; the first action when none of these is chosen."""
+    chosen = request.args.get("action", "")
+    action = chosen if chosen in actions else next(iter(actions), "")
+    typed = request.args.get("email", "").strip()
+    try:
+        email = emails.normalise(typed) if typed else ""
+    except RuleBroken as broken:
+        return Question("", typed[:254], gettext(broken.message), action, actions)
+    return Question(email, typed, "", action, actions)
+
+
+@bp.get("/station-groups/<int:station_group_id>/why")
+@guard("access:explain", station_group=stations.station_group)
+def why_group(station_group: StationGroup) -> tuple[str, int]:
+    session, asked = db.session(), question(OF_GROUP)
+    is_owner = station_group.owner_id == current_user.id
+    told = why.explain(session, current_user.id, station_group, asked.email, asked.action) if asked.email else None
+    page = render_template(
+        "access/why_group.html",
+        group=station_group,
+        asked=asked,
+        told=told,
+        is_owner=is_owner,
+        known=paths.known_addresses(session, station_group.owner_id, [station_group.id], as_owner=is_owner),
+        tabs=pages.group_tabs(station_group, "sharing", sees_grants=True),
+    )
+    return page, asked.status
+
+
+@bp.get("/stations/<int:station_id>/why")
+@guard("access:explain", station=stations.station)
+def why_station(station: Station) -> tuple[str, int]:
+    session, asked = db.session(), question(OF_STATION)
+    told = why.explain_station(session, current_user.id, station, asked.email, asked.action) if asked.email else None
+    page = render_template(
+        "access/why_station.html",
+        station=station,
+        asked=asked,
+        told=told,
+        is_owner=station.owner_id == current_user.id,
+        known=_known_at(station),
+    )
+    return page, asked.status
+
+
+def _known_at(station: Station) -> Sequence[str]:
+    """Addresses to offer; to an administrator those of the groups that he may explain."""
+    session, is_owner = db.session(), station.owner_id == current_user.id
+    groups = why.groups_to_explain(session, current_user.id, station)
+    return paths.known_addresses(session, station.owner_id, [group.id for group in groups], as_owner=is_owner)
+
+
+@bp.get("/access")
+@guard("grant:list")
+def person() -> tuple[str, int]:
+    """A person as the reader knows him: what reaches the address of all that is the reader's or administrated by
+    him."""
+    session, asked = db.session(), question({})
+    within = paths.explainable(current_user.id, "access:explain")
+    found = (
+        paths.of_address(session, asked.email, within, "station_group:view", reader_id=current_user.id)
+        if asked.email
+        else []
+    )
+    page = render_template(
+        "access/person.html",
+        asked=asked,
+        paths=[path for path in found if not path.is_over],
+        gone=[path for path in found if path.is_over],
+        cut=len(found) == paths.MOST,
+        own=asked.email == current_account().email,
+        known=paths.known_to_owner(session, current_user.id),
+    )
+    return page, asked.status
+
+
+@bp.get("/station-groups/<int:station_group_id>/view-as")
+@guard("access:view_as", station_group=stations.station_group)
+def view_as_group(station_group: StationGroup) -> tuple[str, int]:
+    session, asked = db.session(), question({})
+    view = view_as.of_group(session, current_user.id, station_group, asked.email) if asked.email else None
+    page = render_template(
+        "access/view_as_group.html",
+        group=station_group,
+        asked=asked,
+        view=view,
+        page=station_list.of_group(session, station_group, number=web.page_number()) if view else None,
+        abilities=ABILITIES,
+        known=paths.known_addresses(session, station_group.owner_id, [station_group.id], as_owner=True),
+    )
+    return page, asked.status
+
+
+@bp.get("/stations/<int:station_id>/view-as")
+@guard("access:view_as", station=stations.station)
+def view_as_station(station: Station) -> tuple[str, int]:
+    """The page of the station with what the other would find on it, nothing of it usable."""
+    session, asked = db.session(), question({})
+    view = view_as.of_station(session, current_user.id, station, asked.email) if asked.email else None
+    shown: dict[str, Any] = {"asked": asked, "view": view, "station": station, "known": _known_at(station)}
+    if view:
+        now = clock.now()
+        shown |= {
+            "place": pages.Place(view.role, view.paths[0].group, view.paths[0].owner_name, view.actions),
+            "groups": [group_list.OfStation(group, None) for group in view.groups],
+            "state": states.of_station(station.connectors, now),
+            "connector_states": {c.id: states.of_connector(c, now) for c in station.connectors},
+            "sessions_url": None,
+            "sharing_url": lambda _group_id: "",
+            "labels": labels,
+            "fields": FIELDS,
+        }
+    template = "access/view_as_station.html" if view else "access/nothing_to_see.html"
+    return render_template(template, **shown), asked.status
+
+
+blueprints: tuple[Blueprint, ...] = (bp,)

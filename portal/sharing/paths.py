@@ -185,7 +185,5 @@ def _members_of(owner_id: int) -> sa.Select[str]:
 
 def _offered(session: Session, direct: sa.Select[Any], members: sa.Select[str] | None) -> Sequence[str]:
     parts = [direct.where(Grant.email.is_not(None)), *([members] if members is not None else [])]
-    found: set[str] = set()
-    for part in parts:
-        found.update(session.scalars(part.limit(MOST)))
-    return sorted(found)
+    first = [sa.select(part.limit(MOST).subquery()) for part in parts]
+    return sorted(set(session.scalars(sa.union_all(*first))))

@@ -2,8 +2,8 @@
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import BooleanField, Field, PasswordField, RadioField, SelectField, StringField
-from wtforms.validators import InputRequired, Length
+from wtforms import BooleanField, Field, IntegerField, PasswordField, RadioField, SelectField, StringField
+from wtforms.validators import InputRequired, Length, Optional
 
 from portal.accounts import time_zones
 from portal.core.web import LANGUAGES
@@ -90,6 +90,23 @@ class ProfileForm(FlaskForm):  # type: ignore[misc]  # as above
     theme = RadioField(
         _l("Appearance on this device"),
         choices=[("auto", _l("As the system")), ("light", _l("Light")), ("dark", _l("Dark"))],
+    )
+
+
+class DurationsForm(FlaskForm):  # type: ignore[misc]  # as above
+    """For how long others get access to what is the account's own."""
+
+    grant_default_days = IntegerField(
+        _l("Usual duration in days"),
+        [Optional()],
+        description=_l("Proposed when access is given. Leave empty to propose no end."),
+        render_kw={"min": 1, "max": 3650},
+    )
+    grant_most_days = IntegerField(
+        _l("Longest duration in days"),
+        [Optional()],
+        description=_l("Nobody gives access for longer, administrators included. Leave empty for no limit."),
+        render_kw={"min": 1, "max": 3650},
     )
 
 

@@ -4,7 +4,7 @@ from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext, refresh
 from werkzeug.wrappers import Response
 
-from portal.accounts import changes, login, queries
+from portal.accounts import changes, durations, login, queries
 from portal.accounts import forms as pages
 from portal.accounts.blueprint import Answer, bp, reader, refused, site_links
 from portal.core import forms, web
@@ -31,7 +31,28 @@ def profile() -> Answer:
             response = redirect(url_for("accounts.profile"))
             web.keep_theme(response, form.theme.data)
             return response
-    return render_template("accounts/profile.html", form=form, account=account), 422 if form.errors else 200
+    usual = pages.DurationsForm(None, obj=account)
+    page = render_template("accounts/profile.html", form=form, durations=usual, account=account)
+    return page, 422 if form.errors else 200
+
+
+@bp.post("/profile/durations")
+@guard("account:edit")
+def change_durations() -> Answer:
+    """For how long others get access to what is the account's own."""
+    account, form = login.current_account(), pages.DurationsForm()
+    if form.validate_on_submit():
+        try:
+            durations.change_durations(db.session(), account, form.grant_default_days.data, form.grant_most_days.data)
+        except RuleBroken as broken:
+            forms.show(form, broken)
+        else:
+            db.session.commit()
+            flash(gettext("The durations are saved."), "success")
+            return redirect(url_for("accounts.profile"))
+    profile = pages.ProfileForm(None, obj=account, theme=web.theme())
+    page = render_template("accounts/profile.html", form=profile, durations=form, account=account)
+    return page, 422 if form.errors else 200
 
 
 @bp.route("/profile/password", methods=["GET", "POST"])

@@ -22,6 +22,7 @@ from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
 from portal.exports import jobs as exports
+from portal.sharing import reminders
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 2
@@ -47,7 +48,7 @@ WORK = (
 Chore = Callable[[Session, Links], int]
 # What falls due by the clock alone. Each finds its rows by an index, marks them so that a second scheduler passes them
 # by, and says how many there were.
-CHORES: tuple[Chore, ...] = ()
+CHORES: tuple[Chore, ...] = (reminders.remind_of_ends,)
 
 
 def do_chores(sessions: sessionmaker[Session], links: Links) -> None:

@@ -35,6 +35,7 @@ def _register(app: Flask) -> None:
     """Every domain's pages, and the operator's commands."""
     from portal import cli
     from portal.accounts import views as accounts
+    from portal.audit import views as audit
     from portal.charging import views as charging
     from portal.core import outbox
     from portal.dashboard import views as dashboard
@@ -47,7 +48,7 @@ def _register(app: Flask) -> None:
     from portal.transfers import views as transfers
 
     domains = (dashboard, accounts, licences, stations, sharing, access, charging, delivery, exports, transfers, outbox)
-    for domain in domains:
+    for domain in (*domains, audit):
         for blueprint in domain.blueprints:
             app.register_blueprint(blueprint)
     cli.create(app)

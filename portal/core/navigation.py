@@ -43,6 +43,7 @@ MAIN = (
 OPERATOR = (
     Entry("operator.list_accounts", _l("Accounts"), "users", ("operator.",)),
     Entry("outbox.list_mail", _l("Mail"), "mail", ("outbox.",)),
+    Entry("audit.list_all", _l("Audit log"), "history", ("audit.list_all",)),
 )
 
 

@@ -21,7 +21,7 @@ from portal.core.db import Base
 from portal.delivery.models import Destination
 from portal.exports.models import ExportRun, ExportTask, Formatter
 from portal.licences.models import Kind
-from portal.sharing.models import Transfer
+from portal.sharing.models import Invitation, Transfer
 from portal.stations.models import Connector, StationGroup
 from tests import world
 from tests.core import small_world
@@ -37,6 +37,9 @@ PUBLIC = {
     "accounts.set_language": "a choice of this browser",
     "accounts.set_up": "reached by a link in a mail",
     "accounts.verify": "reached by a link in a mail",
+    "invitations.register": "reached by a link in a mail",
+    "invitations.show": "reached by a link in a mail",
+    "invitations.use": "reached by a link in a mail",
     "core.health": "asked by the machine that watches the service",
     "core.set_theme": "a choice of this browser",
 }
@@ -168,6 +171,11 @@ def examples(session: Session, owner: Account) -> Ids:
         "flagged_row_id": added(flagged),
         "formatter_id": formatter_id,
         "grant_id": grant.id,
+        "invitation_id": added(
+            Invitation(
+                owner_id=owner.id, invited_by_id=owner.id, email=users.members[0].email, member_id=users.members[0].id
+            )
+        ),
         "licence_id": licence.id,
         "mapping_id": added(ImportMapping(account_id=owner.id, name="Mapping", mapping={})),
         "member_id": users.members[0].id,

@@ -66,6 +66,19 @@ def register(session: Session, to: Links, email: str, name: str, password: str, 
     return account
 
 
+def register_confirmed(session: Session, email: str, name: str, password: str, language: str) -> Account | None:
+    """Open an account whose holder has just shown, by a link in a mail to it, that the address is his. An account that
+    nobody has confirmed is replaced. None where a confirmed account has the address; nothing is changed then."""
+    password_hash = _new_password(password)
+    account = _pending(session, email, checked_name(name), password_hash, language)
+    if account is not None:
+        set_password(account, password_hash)
+        account.verified_at = clock.now()
+        _record(session, "account:register", account)
+        _record(session, "account:verify", account)
+    return account
+
+
 def _pending(session: Session, email: str, name: str, password_hash: str, language: str) -> Account | None:
     account = queries.by_email(session, email)
     if account and account.verified_at:

@@ -27,7 +27,7 @@ def log_in() -> Answer:
     target = inner_path(request.values.get("next"), url_for("dashboard.show"))
     if current_user.is_authenticated:
         return redirect(target)
-    form = pages.LogInForm()
+    form = pages.LogInForm(email=request.args.get("email", ""))
     if form.validate_on_submit():
         try:
             fields = (pages.text(form.email), pages.text(form.password))

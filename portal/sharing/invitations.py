@@ -94,7 +94,7 @@ def send_all_waiting(session: Session, to: Links) -> int:
     waits = sa.and_(Invitation.sent_at.is_(None), Invitation.cancelled_at.is_(None))
     ended = sa.select(Grant.id).where(~sa.and_(Grant.revoked_at.is_(None), not_over(now)))
     session.execute(sa.update(Invitation).where(waits, Invitation.grant_id.in_(ended)).values(cancelled_at=now))
-    inviters = sa.select(Invitation.invited_by_id.distinct()).where(waits).order_by(Invitation.invited_by_id)
+    inviters = sa.select(Invitation.invited_by_id).where(waits).distinct().order_by(Invitation.invited_by_id)
     for inviter_id in session.scalars(inviters).all():
         before = session.scalar(_waiting(sa.func.count(Invitation.id), inviter_id)) or 0
         sent += before - send_waiting(session, to, inviter_id, MOST_IN_ONE_TURN - sent)

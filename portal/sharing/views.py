@@ -20,7 +20,7 @@ from portal.core.db import db, writing
 from portal.core.display import local_date
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
-from portal.sharing import chosen_views, endings, extending, operations, queries, user_group_views
+from portal.sharing import chosen_views, endings, extending, invitation_views, operations, queries, user_group_views
 from portal.sharing.answers import agreed, ask, letters_limit, proposed_end, roles, say_revoked, tell, tell_extended
 from portal.sharing.forms import EXPLANATIONS, GiveForm, TermsForm
 from portal.sharing.shrinking import GIVE
@@ -241,4 +241,4 @@ def _filled(grant: Grant) -> TermsForm:
     return form
 
 
-blueprints: tuple[Blueprint, ...] = (bp, user_group_views.bp, chosen_views.bp)
+blueprints: tuple[Blueprint, ...] = (bp, user_group_views.bp, chosen_views.bp, invitation_views.bp)

@@ -22,7 +22,7 @@ from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
 from portal.exports import jobs as exports
-from portal.sharing import reminders
+from portal.sharing import invitations, reminders
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 2
@@ -48,7 +48,7 @@ WORK = (
 Chore = Callable[[Session, Links], int]
 # What falls due by the clock alone. Each finds its rows by an index, marks them so that a second scheduler passes them
 # by, and says how many there were.
-CHORES: tuple[Chore, ...] = (reminders.remind_of_ends,)
+CHORES: tuple[Chore, ...] = (reminders.remind_of_ends, invitations.send_all_waiting)
 
 
 def do_chores(sessions: sessionmaker[Session], links: Links) -> None:

@@ -18,6 +18,7 @@ EXAMPLES = {
     "driver_id": "SELECT id FROM driver WHERE label = 'Bl2-5'",
     "formatter_id": "SELECT min(id) FROM formatter",
     "grant_id": "SELECT min(id) FROM station_group_grant",
+    "invitation_id": "SELECT min(id) FROM invitation",
     "licence_id": "SELECT min(id) FROM licence WHERE account_id <> (SELECT id FROM account WHERE is_operator)",
     "member_id": "SELECT min(id) FROM user_group_member",
     "message_id": "SELECT min(id) FROM mail_message",

@@ -95,6 +95,8 @@ def _connector(session: Session, actor: Account, owner_id: int, values: Correcte
     wanted = sa.select(Connector).join(Station, Station.id == Connector.station_id)
     wanted = wanted.where(Station.id == values.station_id, Station.owner_id == owner_id)
     wanted = wanted.where(visible_stations(actor.id, "session:correct"))
+    # Behind a lock the charging point stays the owner's until the session is stored.
+    wanted = wanted.where(Connector.owner_id == owner_id).with_for_update(read=True, key_share=True, of=Connector)
     outlets = session.scalars(wanted).all()
     if not outlets:
         raise RuleBroken("station", "Choose a station.")

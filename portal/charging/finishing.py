@@ -15,6 +15,7 @@ from portal.charging.reading import Reading
 from portal.core import clock
 from portal.stations.models import Connector, Station, StationGroupStation
 from portal.stations.queries import visible_stations
+from portal.stations.reach import among
 
 OVERLAPPING = "overlapping"
 
@@ -73,9 +74,10 @@ def _period(row: SessionImport, span: FileSpan) -> tuple[datetime, datetime] | N
 
 
 def _connectors(session: Session, row: SessionImport, in_file: set[int]) -> Iterable[int]:
-    if row.covers == Covers.FILE.value:
-        return in_file
     wanted = sa.select(Connector.id).join(Station, Station.id == Connector.station_id)
+    wanted = wanted.with_for_update(read=True, key_share=True, of=Connector)  # none changes its owner meanwhile
+    if row.covers == Covers.FILE.value:
+        return session.scalars(wanted.where(among(session, Connector.id, in_file), Connector.owner_id == row.owner_id))
     wanted = wanted.where(Station.owner_id == row.owner_id, visible_stations(row.account_id, "session:import"))
     if row.covers == Covers.GROUP.value:
         member = StationGroupStation

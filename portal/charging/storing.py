@@ -19,6 +19,7 @@ from portal.charging.quarter_rows import add_quarters, quarters_of
 from portal.charging.reading import Problem, Reading, SessionRow
 from portal.core import clock
 from portal.core.errors import RuleBroken
+from portal.stations.models import Connector
 
 DIFFERS = "differs_from_stored"
 """The problem of a row whose external id belongs to a stored session with other times, energy or connector."""
@@ -125,6 +126,7 @@ def _add(session: Session, origin: Origin, readings: Sequence[Reading], stored: 
     if not readings:
         return
     rows = [reading.session for reading in readings if reading.session]
+    hold(session, origin.owner_id, {int(row.station_ref) for row in rows})
     drivers = drivers_of(session, origin.owner_id, {row.driver for row in rows if row.driver})
     values = [session_values(origin, row, drivers.get(row.driver)) for row in rows]
     inserted = sa.insert(ChargingSession).returning(ChargingSession.id, sort_by_parameter_order=True)
@@ -135,6 +137,17 @@ def _add(session: Session, origin: Origin, readings: Sequence[Reading], stored: 
     stored.energy_wh += sum(row.energy_wh for row in rows)
     for reading in readings:
         stored.warnings.update(str(warning) for warning in reading.warnings)
+
+
+class ChangedOwner(Exception):
+    """A charging point went to another owner after it was looked up: the rows have to be judged anew."""
+
+
+def hold(session: Session, owner_id: int, connector_ids: set[int]) -> None:
+    """Keep the charging points the owner's until the transaction ends; ChangedOwner where one is not."""
+    his = sa.select(Connector.id).where(Connector.id.in_(connector_ids), Connector.owner_id == owner_id)
+    if len(session.scalars(his.with_for_update(read=True, key_share=True)).all()) < len(connector_ids):
+        raise ChangedOwner
 
 
 def session_values(origin: Origin, row: SessionRow, driver_id: int | None) -> dict[str, object]:

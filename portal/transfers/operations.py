@@ -15,10 +15,13 @@ from portal.accounts import emails, passwords
 from portal.accounts.models import Account, UserGroupMember
 from portal.core import audit, clock
 from portal.core.errors import NotAllowed, RuleBroken
+from portal.sharing import operations as sharing
+from portal.sharing import shrinking
 from portal.sharing.models import Transfer
+from portal.stations.group_list import stands
 from portal.stations.models import Grant, Station, StationGroup
 from portal.stations.reach import among
-from portal.transfers import charging, clashes, endings, moving, things
+from portal.transfers import charging, clashes, moving, things
 from portal.transfers.things import Held, Kind, State, Thing
 
 VALID = timedelta(days=14)
@@ -145,7 +148,7 @@ def _move(session: Session, actor: Account, thing: Thing, held: Held) -> dict[st
     clashes.check(session, held, actor.id)
     ended = 0
     if thing.kind is Kind.STATION_GROUP:
-        ended = endings.end(session, actor, Grant.station_group_id == thing.id)
+        ended = sharing.end_all_on(session, actor, thing.id)
         moving.forget_grants(session, held)
     moving.stations_and_groups(session, held, actor.id)
     sessions = charging.move_without_drivers(session, held, actor.id)
@@ -156,15 +159,15 @@ def _move_account(session: Session, actor: Account, thing: Thing, held: Held) ->
     drivers, same = charging.drivers_to_move(session, thing.owner_id, actor.id)
     clashes.check(session, held, actor.id, drivers)
     giver = session.get_one(Account, thing.owner_id)
-    theirs = Grant.email.in_([actor.email, giver.email])
-    ended = endings.end(session, actor, sa.and_(among(session, Grant.station_group_id, held.group_ids), theirs))
+    coming, theirs = among(session, Grant.station_group_id, held.group_ids), Grant.email.in_([actor.email, giver.email])
+    ended = shrinking.end(session, actor, session.scalars(sa.select(Grant.id).where(coming, theirs, *stands())))
     # The giver may stand in his own user groups: he would keep by them what he gives away.
     inside = among(session, UserGroupMember.user_group_id, held.user_group_ids)
     himself = sa.delete(UserGroupMember).where(inside, UserGroupMember.email == giver.email)
     session.execute(himself, execution_options=moving.UNSYNCHRONISED)
     moving.with_user_groups(session, held, actor.id, partial(moving.stations_and_groups, session, held, actor.id))
     sessions = charging.move_with_drivers(session, held, actor.id, drivers, same)
-    figures = {"sessions": sessions, "grants_ended": ended, "user_groups": len(held.user_group_ids)}
+    figures = {"sessions": sessions, "grants_ended": len(ended), "user_groups": len(held.user_group_ids)}
     return _figures(held) | figures | {"drivers": len(drivers) + len(same)}
 
 

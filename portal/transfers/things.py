@@ -8,10 +8,10 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.accounts.models import Account, UserGroup
+from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import clock
 from portal.sharing.models import Transfer
-from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
+from portal.stations.models import Connector, Station, StationGroup, StationGroupStation
 from portal.stations.reach import among
 
 
@@ -105,20 +105,23 @@ def state(transfer: Transfer) -> State:
 
 
 def hold(session: Session, thing: Thing) -> Held:
-    """Lock what goes over, in one order everywhere: grants, groups, user groups, stations, connectors.
+    """Lock what goes over, in the order of `portal.sharing.turns` and on from there: user groups, members, station
+    groups, stations, connectors. Who writes grants holds their station group, so they are held as well.
 
-    Whoever gives under a grant holds that one and then asks for its group: hence the grants first. Each row is read
-    again behind its lock, so that what is not the giver's any more is not in the answer.
+    Each row is read again behind its lock, so that what is not the giver's any more is not in the answer.
     """
-    whole = thing.kind is Kind.ACCOUNT
-    if thing.kind is not Kind.STATION:
-        grants = sa.select(Grant.id).where(Grant.station_group_id.in_(thing.groups()))
-        session.execute(grants.order_by(Grant.id).with_for_update()).all()
+    user_group_ids = _held_user_groups(session, thing.owner_id) if thing.kind is Kind.ACCOUNT else []
     group_ids = session.scalars(thing.groups().order_by(StationGroup.id).with_for_update()).all()
-    mine = sa.select(UserGroup.id).where(UserGroup.owner_id == thing.owner_id)
-    user_group_ids = session.scalars(mine.order_by(UserGroup.id).with_for_update()).all() if whole else []
     stations = thing.stations().order_by(Station.id).with_for_update(of=Station)
     station_ids = session.scalars(stations).all()
     connectors = sa.select(Connector.id).where(among(session, Connector.station_id, station_ids))
     connector_ids = session.scalars(connectors.order_by(Connector.id).with_for_update()).all()
     return Held(station_ids, connector_ids, group_ids, user_group_ids)
+
+
+def _held_user_groups(session: Session, owner_id: int) -> Sequence[int]:
+    mine = sa.select(UserGroup.id).where(UserGroup.owner_id == owner_id).order_by(UserGroup.id)
+    ids = session.scalars(mine.with_for_update()).all()
+    inside = sa.select(UserGroupMember.id).where(among(session, UserGroupMember.user_group_id, ids))
+    session.execute(inside.order_by(UserGroupMember.id).with_for_update()).all()
+    return ids

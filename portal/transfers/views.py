@@ -182,7 +182,7 @@ def _tell_receiver(row: Transfer) -> None:
 def _tell_giver(row: Transfer, letter: str) -> None:
     session = db.session()
     giver = session.get_one(Account, row.from_id)
-    values = {"receiver": row.to_email, "kind": row.kind, "name": row.moved["name"], "page": _list_link()}
+    values = {"receiver": row.to_email, "kind": row.kind, "thing": row.moved["name"], "page": _list_link()}
     letters.post(session, giver.email, giver.language, letter, **values)
 
 

@@ -21,13 +21,13 @@ from sqlalchemy.orm import Session
 from portal.core import clock, files
 from portal.core.config import Settings
 from portal.core.db import reading_only, writing
-from portal.core.errors import Sentence
+from portal.core.errors import N_, Sentence
 from portal.core.vault import Vault, VaultError
 from portal.delivery.sending import SECRET_LOST, place_on_server, reach, target
 from portal.exports import building, telling
 from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, in_seconds, release, step
 from portal.exports.models import ExportAttempt, ExportRun, RunState
-from portal.exports.readiness import obstacle
+from portal.exports.readiness import obstacle, stop
 from portal.formats.errors import FormatError, SettingsError
 from portal.transports import DeliveryError, NameTakenError, TemporaryGoneError
 from portal.transports.sftp import SftpSession, SftpTarget, connect
@@ -37,6 +37,7 @@ MOST_FAILURES = 20  # with doubling waits from half a minute to six hours: over 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 30, 6 * 3600
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_AT_MOST = 60, 900  # at a run that waits for data or a licence
 PIECE = 1 << 20
+EARLIER = N_("Published by an earlier attempt.")
 INTERNAL = Sentence("Something went wrong in the portal itself. It is tried again; the operator has a record.")
 
 
@@ -82,12 +83,11 @@ class Delivery:
         a database that is away or locked: it leaves the run to whoever finds its lease ended."""
         try:
             with Heartbeat(self.sessions, self.held) as heartbeat:
-                if not self.held.uploaded:
-                    if not self._build():
-                        return
-                    self._upload(heartbeat)
+                if not self.held.uploaded and not (self._build() and self._upload(heartbeat)):
+                    return
                 heartbeat.check()
-                self._publish()
+                if not self._withdrawn():
+                    self._publish()
         except (LeaseLost, OperationalError, InterfaceError):
             raise
         except DeliveryError as error:
@@ -120,9 +120,9 @@ class Delivery:
     def _build(self) -> bool:
         """Make the file once; a later attempt sends the same bytes. False when the run has to wait."""
         with reading_only(), self._run() as (session, run):
-            if run.file_id is not None:
+            waits_for = obstacle(session, run) if run.file_id is None else stop(session, run.task)
+            if waits_for is None and run.file_id is not None:
                 return True
-            waits_for = obstacle(session, run)
             if waits_for is None:
                 created, totals = clock.now(), building.Totals()
                 with tempfile.TemporaryFile() as draft:
@@ -146,12 +146,22 @@ class Delivery:
             step(session, self.held, "built", done, {**values, **totals.values()})
             session.commit()
 
-    def _upload(self, heartbeat: Heartbeat) -> None:
+    def _stopped(self) -> dict[str, Any]:
+        """Why nothing may be sent, asked of the database at this instant; empty when it may."""
+        with reading_only(), self._run() as (session, run):
+            stopped = stop(session, run.task)
+            return stopped.as_reason() if stopped else {}
+
+    def _upload(self, heartbeat: Heartbeat) -> bool:
+        """Put the file aside on the server. False when the right to send it was lost since it was built."""
         with reading_only(), self._run() as (session, run):
             temporary, file_id, size = temporary_name(run, self.held.attempt), run.file_id or 0, run.size or 0
             earlier = [temporary_name(run, number) for number in self._uploads(session)]
             wanted = self.connections.target_of(run)
         server = self.connections.to(wanted)
+        if reason := self._stopped():  # a connection may take its time, and a file may have been built weeks ago
+            self._waits(reason, timedelta(seconds=LOOK_AGAIN_SECONDS), known={})
+            return False
         self._note("uploading", temporary, {})
         server.upload(temporary, self._pieces(file_id), size)
         for name in earlier:
@@ -168,6 +178,27 @@ class Delivery:
             with contextlib.suppress(DeliveryError):
                 server.remove(temporary)
             raise
+        return True
+
+    def _withdrawn(self) -> bool:
+        """Whether the right to send was lost after the upload: the temporary file is taken off the server again, and
+        the run waits. A file that an earlier attempt has given its name already is delivered, as it was then."""
+        reason = self._stopped()
+        if not reason:
+            return False
+        with reading_only(), self._run() as (_, run):
+            name, size, temporary = run.file_name or "", run.size, run.temporary_name or ""
+            uploaded_to, wanted = run.uploaded_to, self.connections.target_of(run)
+        if uploaded_to == place_on_server(wanted):
+            server = self.connections.to(wanted)
+            server.check_directory()
+            if server.size(temporary) is None:
+                self._delivered(Sentence(EARLIER), unconfirmed=server.size(name) != size)
+                return True
+            server.remove(temporary)
+        again = {"temporary_name": None, "uploaded_to": None}
+        self._waits(reason, timedelta(seconds=LOOK_AGAIN_SECONDS), known={}, **again)
+        return True
 
     def _uploads(self, session: Session) -> list[int]:
         """The earlier attempts that may have left a temporary file."""
@@ -205,7 +236,10 @@ class Delivery:
             # An earlier attempt renamed it and was killed before it could say so. Where the receiver has taken the
             # file away since, nothing on the server can tell that from a deleted temporary file.
             unconfirmed = server.size(name) != size
-            message = Sentence("Published by an earlier attempt.")
+            message = Sentence(EARLIER)
+        self._delivered(message, unconfirmed=unconfirmed)
+
+    def _delivered(self, message: str | Sentence, *, unconfirmed: bool) -> None:
         delivered = {"state": RunState.DELIVERED.value, "delivered_at": clock.now(), "reason": {}, "failures": 0}
         self._leave("delivered", message, {**delivered, "unconfirmed": unconfirmed})
 
@@ -227,10 +261,14 @@ class Delivery:
             session.commit()
         return other
 
-    def _waits(self, reason: dict[str, Any], look: timedelta, *, known: dict[str, Any]) -> None:
-        values = {"state": RunState.WAITING.value, "reason": reason, "not_before": clock.now() + look}
+    def _waits(self, reason: dict[str, Any], look: timedelta, *, known: dict[str, Any], **also: None) -> None:
+        values = {"state": RunState.WAITING.value, "reason": reason, "not_before": clock.now() + look, **also}
         news = "waiting" if reason != known else ""  # a run that waits for weeks is looked at often, and told of once
-        self._leave(news, str(reason["code"]), values)
+        with self.sessions() as session:
+            if news:
+                telling.of_stop(session, self._row(session), reason, self.connections.settings.public_url)
+            release(session, self.held, news, str(reason["code"]), values)
+            session.commit()
 
     def _failed(self, at: str, message: Sentence, *, permanent: bool) -> None:
         with self.sessions() as session:

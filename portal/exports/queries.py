@@ -13,10 +13,11 @@ from portal.core import authz
 from portal.core.errors import NotAllowed, NotThere
 from portal.core.paging import SIZE, Page, offset
 from portal.delivery.models import Destination
+from portal.exports import rights
 from portal.exports.models import ExportRun, ExportTask, Formatter, RunState, Scope
 from portal.exports.status import Facts
 from portal.licences.models import Kind, Licence
-from portal.stations.models import Connector, Grant, StationGroup, StationGroupStation
+from portal.stations.models import Connector, StationGroup, StationGroupStation
 
 
 class Counted(NamedTuple):
@@ -51,28 +52,14 @@ class Change:
 def shows_drivers(session: Session, account_id: int, station_group_id: int) -> bool:
     """Whether the account may export what single drivers charged in the station group: as its owner, or by a grant
     that allows exports and does not hide the drivers."""
-    held = _open_groups(account_id, "export:create").where(authz.standing.c.station_group_id == station_group_id)
+    held = rights.open_groups(account_id, "export:create").where(authz.standing.c.station_group_id == station_group_id)
     return session.scalar(held.limit(1)) is not None
-
-
-def _open_groups(account_id: int, action: str) -> sa.Select[int]:
-    """The station groups on which the account may do the action and whose drivers it may know."""
-    standing = authz.standing
-    held = authz.visible(account_id, action).outerjoin(Grant, Grant.id == standing.c.grant_id)
-    return held.where(sa.or_(standing.c.grant_id.is_(None), Grant.hides_drivers.is_(False)))
 
 
 def visible_tasks(account_id: int) -> sa.ColumnElement[bool]:
     """The condition that an ExportTask is the account's, or exports a station group whose exports it may see; a task
     on one driver only where the account may know the drivers."""
-    points = sa.and_(
-        ExportTask.scope == Scope.CHARGING_POINTS,
-        ExportTask.station_group_id.in_(authz.visible(account_id, "export:view")),
-    )
-    drivers = sa.and_(
-        ExportTask.scope == Scope.DRIVER, ExportTask.station_group_id.in_(_open_groups(account_id, "export:view"))
-    )
-    return sa.or_(ExportTask.owner_id == account_id, points, drivers)
+    return sa.or_(ExportTask.owner_id == account_id, rights.seen(account_id))
 
 
 def task(session: Session, account_id: int, action: str, row_id: int) -> ExportTask:
@@ -104,6 +91,14 @@ def run(session: Session, account_id: int, action: str, row_id: int) -> ExportRu
     if row is None:
         raise NotThere
     task(session, account_id, action, row.task_id)
+    return row
+
+
+def run_with_file(session: Session, account_id: int, action: str, row_id: int) -> ExportRun:
+    """A run whose file the account may open, see `rights.opens_files`; NotThere, NotAllowed."""
+    row = run(session, account_id, action, row_id)
+    if not rights.opens_files(session, account_id, row.task):
+        raise NotAllowed
     return row
 
 
@@ -148,7 +143,7 @@ def tasks(session: Session, account_id: int, page: int = 1, station_group_id: in
 
 
 def facts(session: Session, listed: Sequence[ExportTask]) -> Mapping[int, Facts]:
-    """What the status of each of these tasks rests on, by one statement."""
+    """What the status of each of these tasks rests on, by a few statements for all of them."""
     ids = [row.id for row in listed]
     held = (
         sa.select(
@@ -178,10 +173,10 @@ def facts(session: Session, listed: Sequence[ExportTask]) -> Mapping[int, Facts]
         .outerjoin(oldest, same)
         .where(ExportTask.id.in_(ids))
     )
-    return _gathered(listed, session.execute(query))
+    return _gathered(listed, session.execute(query), rights.stops(session, listed))
 
 
-def _gathered(listed: Sequence[ExportTask], rows: Any) -> Mapping[int, Facts]:
+def _gathered(listed: Sequence[ExportTask], rows: Any, stopped: Mapping[int, dict[str, Any]]) -> Mapping[int, Facts]:
     found: dict[int, dict[str, Any]] = {row.id: {"counts": {}, "reasons": {}} for row in listed}
     for task_id, licensed, state, runs, failures, unconfirmed, reason in rows:
         one = found[task_id]
@@ -194,7 +189,12 @@ def _gathered(listed: Sequence[ExportTask], rows: Any) -> Mapping[int, Facts]:
         if state == RunState.DUE:
             one["all_due_failed"] = failures > 0
     return {
-        row.id: Facts(paused=row.paused_at is not None, more_to_come=row.next_due_at is not None, **found[row.id])
+        row.id: Facts(
+            paused=row.paused_at is not None,
+            more_to_come=row.next_due_at is not None,
+            stopped=stopped.get(row.id, {}),
+            **found[row.id],
+        )
         for row in listed
     }
 
@@ -225,9 +225,7 @@ def changes(session: Session, row: ExportTask, listed: Sequence[ExportRun]) -> M
 
 
 def _may_export(session: Session, row: ExportTask) -> bool:
-    if row.scope == Scope.DRIVER:
-        return shows_drivers(session, row.owner_id, row.station_group_id)
-    return authz.may(session, row.owner_id, "export:create", [row.station_group_id])
+    return row.id not in rights.stops(session, [row])
 
 
 def _changed_ids(row: ExportTask) -> sa.Select[int]:

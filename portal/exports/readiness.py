@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from portal.charging.energy import EnergySource, uncovered
-from portal.core import authz, clock
+from portal.core import clock
+from portal.exports import rights
 from portal.exports.meters import meters
 from portal.exports.models import ExportRun, ExportTask, Scope, Trigger
-from portal.exports.queries import shows_drivers
 from portal.licences import queries as licences
 from portal.licences.models import Kind
 
@@ -32,13 +32,20 @@ def obstacle(session: Session, run: ExportRun, now: datetime | None = None) -> O
     return _of_the_task(session, task) or _of_the_meters(session, run, now or clock.now())
 
 
-def _of_the_task(session: Session, task: ExportTask) -> Obstacle | None:
+def stop(session: Session, task: ExportTask) -> Obstacle | None:
+    """Why nothing of the task may leave the portal now, not even what is built or uploaded already."""
     if not licences.active(session, task.owner_id, Kind.AUTO_EXPORT):
         return Obstacle("licence", {})
-    if not authz.may(session, task.owner_id, "export:create", [task.station_group_id]):
-        return Obstacle("permission", {"station_group": task.station_group.name})
-    if task.scope == Scope.DRIVER and not shows_drivers(session, task.owner_id, task.station_group_id):
-        return Obstacle("drivers_hidden", {"station_group": task.station_group.name})
+    reason = rights.stops(session, [task]).get(task.id)
+    if reason is None:
+        return None
+    return Obstacle(reason["code"], {name: value for name, value in reason.items() if name != "code"})
+
+
+def _of_the_task(session: Session, task: ExportTask) -> Obstacle | None:
+    stopped = stop(session, task)
+    if stopped is not None:
+        return stopped
     if task.destination.host_key_fingerprint is None:
         return Obstacle("host_key", {"destination": task.destination.name})
     return None

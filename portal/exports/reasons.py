@@ -9,6 +9,7 @@ from flask_babel import gettext
 
 from portal.core.display import local_datetime, ngettext, worded
 from portal.exports.models import ExportTask
+from portal.exports.rights import STOPS
 from portal.formats.rows import LABELS
 
 
@@ -20,16 +21,70 @@ class Advice(NamedTuple):
     label: str = ""
 
 
-def advice(reason: Mapping[str, Any], task: ExportTask, *, mine: bool) -> Advice:
-    """What a reason means. Who does not own the task reads no server's words and gets no links."""
-    code = str(reason.get("code", ""))
+def advice(reason: Mapping[str, Any], task: ExportTask, *, reader_id: int, group: str | None) -> Advice:
+    """What a reason means to this reader, and who must act. `group`: the station group's name where he may know it.
+    Who does not own the task reads no server's words and gets no links, but for the owner of its station group: he
+    can let a task go on that has stopped."""
+    code, mine = str(reason.get("code", "")), task.owner_id == reader_id
     if not code:
         return Advice("")
+    if code in STOPS:
+        name = group or gettext("its station group")
+        if mine:
+            return _stopped_mine(code, reason, name)
+        return _stopped(code, reason, task, name, owns=task.station_group.owner_id == reader_id)
     if code == "failed":
         found = _failed(reason, task) if mine else Advice(gettext("A delivery failed. The owner of the task was told."))
     else:
         found = _waiting(code, reason, task)
     return found if mine else Advice(found.text)
+
+
+def _stopped_mine(code: str, reason: Mapping[str, Any], group: str) -> Advice:
+    """For who set up the task."""
+    if code == "drivers_hidden":
+        text = gettext(
+            "The owner of %(group)s no longer shows you its drivers, so nothing more is delivered. Ask there.",
+            group=group,
+        )
+        return Advice(text)
+    if code == "authorisation" and reason.get("side") == "own":
+        text = gettext("Your licence Authorisation is not active, so nothing more is delivered until it is.")
+        return Advice(text, url_for("licences.show"), gettext("Licences"))
+    if code == "authorisation":
+        return Advice(
+            gettext(
+                "The other side of %(group)s is not ready, so nothing more is delivered. Ask its owner.", group=group
+            )
+        )
+    return Advice(
+        gettext("You may no longer export %(group)s, so nothing more is delivered. Ask its owner.", group=group)
+    )
+
+
+def _stopped(code: str, reason: Mapping[str, Any], task: ExportTask, group: str, *, owns: bool) -> Advice:
+    """For everybody else; the owner of the station group is the one who can act."""
+    names = {"name": task.owner.name or task.owner.email, "group": group}
+    if code == "drivers_hidden":
+        text = gettext(
+            "The authorisation of %(name)s for %(group)s hides the drivers, so nothing more is delivered.", **names
+        )
+    elif code == "authorisation" and reason.get("side") == "other":
+        if owns:
+            text = gettext("Your licence Authorisation is not active, so nothing more is delivered until it is.")
+            return Advice(text, url_for("licences.show"), gettext("Licences"))
+        text = gettext("The owner of %(group)s is not ready, so nothing more is delivered.", **names)
+    elif code == "authorisation":
+        text = gettext("%(name)s is not ready, so nothing more is delivered. It is theirs to act.", **names)
+    else:
+        text = gettext(
+            "%(name)s may no longer export %(group)s, so nothing more is delivered. It goes on once the group is "
+            "shared with %(name)s again, with Manage stations at least.",
+            **names,
+        )
+    if not owns:
+        return Advice(text)
+    return Advice(text, url_for("sharing.list_grants", station_group_id=task.station_group_id), gettext("Sharing"))
 
 
 def _failed(reason: Mapping[str, Any], task: ExportTask) -> Advice:
@@ -66,8 +121,6 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
             url_for("licences.show"),
             gettext("Licences"),
         ),
-        "permission": lambda: Advice(gettext("You may no longer export %(group)s. Ask its owner.", group=group)),
-        "drivers_hidden": lambda: Advice(gettext("The owner of %(group)s no longer shows its drivers.", group=group)),
         "host_key": lambda: Advice(
             gettext("The host key of the destination is not confirmed."),
             url_for("destinations.host_key", destination_id=task.destination_id),

@@ -15,9 +15,9 @@ from portal.core import files, web
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
-from portal.exports import labels, operations, queries
+from portal.exports import labels, operations, queries, rights
 from portal.exports.blueprint import bp
-from portal.exports.models import ExportRun, ExportTask
+from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.reasons import advice
 from portal.exports.status import status
 
@@ -40,6 +40,7 @@ def _task(task: ExportTask, template: str) -> str:
     state = request.args.get("state", "")
     page = queries.runs(session, task, state, web.page_number())
     found = status(queries.facts(session, [task])[task.id])
+    shown = rights.shown(session, current_user.id, [task])[task.id]
     return render_template(
         template,
         task=task,
@@ -47,7 +48,9 @@ def _task(task: ExportTask, template: str) -> str:
         state=state,
         page=page,
         found=found,
-        told=advice(found.reason, task, mine=mine),
+        told=advice(found.reason, task, reader_id=current_user.id, group=shown.group),
+        shown=shown,
+        opens_files=rights.opens_files(session, current_user.id, task),
         changes=queries.changes(session, task, page.items),
         labels=labels,
     )
@@ -58,6 +61,10 @@ def _task(task: ExportTask, template: str) -> str:
 def show_run(run: ExportRun) -> str:
     session, task = db.session(), run.task
     mine = task.owner_id == current_user.id
+    shown = rights.shown(session, current_user.id, [task])[task.id]
+    # What a run waited for names meters, and on one driver a person: no more once its owner may not know them.
+    stopped = rights.stops(session, [task]).get(task.id)
+    reason = stopped if stopped and run.state != RunState.DELIVERED else run.reason
     started_by = by_id(session, run.started_by_id) if run.started_by_id else None
     return render_template(
         "exports/run.html",
@@ -65,14 +72,16 @@ def show_run(run: ExportRun) -> str:
         task=task,
         mine=mine,
         started_by=started_by,
-        told=advice(run.reason, task, mine=mine),
+        told=advice(reason, task, reader_id=current_user.id, group=shown.group),
+        words=mine and not stopped,
+        opens_files=rights.opens_files(session, current_user.id, task),
         change=queries.changes(session, task, [run]).get(run.id),
         labels=labels,
     )
 
 
 @bp.get("/runs/<int:run_id>/file")
-@guard("export:view", run=queries.run)
+@guard("export:view", run=queries.run_with_file)
 def download(run: ExportRun) -> Response:
     """The stored file, piece by piece. Its name holds only letters, digits and . _ = + @ -, see formats.file_names."""
     if run.file_id is None or run.file_name is None:

@@ -13,6 +13,7 @@ class Facts:
 
     paused: bool = False
     licensed: bool = True
+    stopped: Mapping[str, Any] = field(default_factory=dict)  # why its owner may not export any more
     more_to_come: bool = True  # a period lies ahead
     counts: Mapping[RunState, int] = field(default_factory=dict)
     reasons: Mapping[RunState, dict[str, Any]] = field(default_factory=dict)
@@ -35,13 +36,19 @@ class Status:
     live: bool = False
 
 
-def status(facts: Facts) -> Status:  # noqa: PLR0911  a list of cases, read from top to bottom
-    """The worst news first: failed, paused, at work, to be tried again, waiting, unconfirmed, OK."""
+def status(facts: Facts) -> Status:
+    """The worst news first: stopped, failed, paused, at work, to be tried again, waiting, unconfirmed, OK."""
     done, total = facts.count(RunState.DELIVERED), facts.count(*RunState)
+    if facts.stopped:
+        return Status("stopped", facts.stopped, done, total)
     if facts.count(RunState.FAILED):
         return Status("error", facts.reasons.get(RunState.FAILED, {}), done, total)
     if facts.paused:
         return Status("paused", {"code": "paused"}, done, total)
+    return _under_way(facts, done, total) or _at_rest(facts, done, total)
+
+
+def _under_way(facts: Facts, done: int, total: int) -> Status | None:
     fresh = 0 if facts.all_due_failed else facts.count(RunState.DUE)
     if facts.count(RunState.WORKING) or fresh:
         return Status("running", {}, done, total, live=True)
@@ -50,6 +57,10 @@ def status(facts: Facts) -> Status:  # noqa: PLR0911  a list of cases, read from
         if not facts.reasons.get(retried):
             return Status("running", {}, done, total, live=True)
         return Status("retry", facts.reasons[retried], done, total, live=True)
+    return None
+
+
+def _at_rest(facts: Facts, done: int, total: int) -> Status:
     if facts.count(RunState.WAITING):
         return Status("waiting", facts.reasons.get(RunState.WAITING, {}), done, total)
     if not facts.licensed:

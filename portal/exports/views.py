@@ -15,7 +15,7 @@ from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
 from portal.delivery import queries as delivery
-from portal.exports import formatter_views, labels, operations, queries, run_views
+from portal.exports import formatter_views, labels, operations, queries, rights, run_views
 from portal.exports.blueprint import Page, bp
 from portal.exports.forms import TaskForm
 from portal.exports.models import ExportTask
@@ -49,15 +49,17 @@ def _list(template: str) -> str:
     station_group_id = arguments.number("station_group_id")
     page = queries.tasks(session, current_user.id, web.page_number(), station_group_id)
     facts = queries.facts(session, page.items)
+    shown = rights.shown(session, current_user.id, page.items)
     rows = []
     for task in page.items:
         found = status(facts[task.id])
-        rows.append((task, found, advice(found.reason, task, mine=task.owner_id == current_user.id)))
+        rows.append((task, found, advice(found.reason, task, reader_id=current_user.id, group=shown[task.id].group)))
     return render_template(
         template,
         page=page,
         station_group_id=station_group_id,
         rows=rows,
+        shown=shown,
         live=any(found.live for _, found, _ in rows),
         counted=queries.counted(session, current_user.id),
         licensed=licences.active(session, current_user.id, Kind.AUTO_EXPORT),
@@ -115,7 +117,8 @@ def _present(task: ExportTask) -> dict[str, object]:
     plain = ("name", "scope", "interval", "trigger", "hours_after_end", "starts_on", "ends_on", "time_zone")
     chosen = {"station_group": task.station_group_id, "formatter": task.formatter_id}
     chosen["destination"] = task.destination_id
-    return {**{name: getattr(task, name) for name in plain}, **chosen, "user": task.user.email}
+    user = rights.shown(db.session(), current_user.id, [task])[task.id].user
+    return {**{name: getattr(task, name) for name in plain}, **chosen, "user": user or ""}
 
 
 def _offer(form: TaskForm) -> None:

@@ -20,7 +20,7 @@ def locked(resource: str, fields: Iterable[str], writable: frozenset[str]) -> di
 
 def _reason(resource: str, field: str) -> str:
     roles = ", ".join(str(labels.ROLES[role]) for role in writing.writers(resource, field))
-    return gettext("Your permission does not include this field. It is for: %(roles)s.", roles=roles or "–")
+    return str(gettext("Your permission does not include this field. It is for: %(roles)s.", roles=roles or "–"))
 
 
 def answer(refused: writing.FieldsRefused) -> tuple[str, int]:

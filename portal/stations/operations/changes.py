@@ -28,8 +28,8 @@ def record_refusal(
     session: Session, kind: str, row_id: int, owner_id: int, actor: Account, fields: Sequence[str]
 ) -> None:
     """An audit entry about fields of a row that somebody tried to write and may not."""
-    detail = {"actor_id": actor.id, "owner_id": owner_id, "fields": list(fields)}
-    audit.record(session, f"{kind}:edit_refused", f"{kind}/{row_id}", **detail)
+    action, subject = f"{kind}:edit_refused", f"{kind}/{row_id}"
+    audit.record(session, action, subject, actor_id=actor.id, owner_id=owner_id, fields=list(fields))
 
 
 def assign(session: Session, action: str, row: Subject, actor: Account, values: Mapping[str, Any]) -> None:

@@ -88,6 +88,9 @@ class Histories(RuleBasedStateMachine):
             self.join(users, who)
         for number, whom, permission, to_users in first:
             self.give(self.owners[number], number, whom, permission, None, to_users)
+        for given in list(self.grants.values()):  # and under each that may, one more: histories rarely get there
+            if given.to is not None and given.role == "administrate":
+                self.give(given.to, given.group, (given.to + 1) % len(PEOPLE), Permission.ADMINISTRATE, None, False)
 
     @rule(giver=person, number=group, whom=person, permission=role, end=days, to_users=st.booleans())
     def give(self, giver: int, number: int, whom: int, permission: Permission, end: int | None, to_users: bool) -> None:
@@ -130,7 +133,8 @@ class Histories(RuleBasedStateMachine):
         """What was given under a changed grant goes on under the new one, as far as that reaches."""
         if not self.grants:
             return
-        number = data.draw(st.sampled_from(sorted(self.grants)))
+        upper = {given.under for given in self.grants.values() if given.live} - {None}
+        number = data.draw(st.sampled_from(sorted(self.grants)) | st.sampled_from(sorted(upper or self.grants)))
         old, row = self.grants[number], self.session.get_one(Grant, number)
         able = old.live and (old.end is None or old.end > self.today)
         may = able and bool(self.sources(actor, old.group, old.role) and self.sources(actor, old.group, permission))

@@ -42,12 +42,11 @@ def _register(app: Flask) -> None:
     from portal.delivery import views as delivery
     from portal.exports import views as exports
     from portal.licences import views as licences
-    from portal.sharing import access_views as access
     from portal.sharing import views as sharing
     from portal.stations import views as stations
     from portal.transfers import views as transfers
 
-    domains = (dashboard, accounts, licences, stations, sharing, access, charging, delivery, exports, transfers, outbox)
+    domains = (dashboard, accounts, licences, stations, sharing, charging, delivery, exports, transfers, outbox)
     for domain in (*domains, audit):
         for blueprint in domain.blueprints:
             app.register_blueprint(blueprint)

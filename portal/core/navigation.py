@@ -34,14 +34,15 @@ MAIN = (
     Entry("dashboard.show", _l("Overview"), "overview", ("dashboard.",)),
     Entry("stations.list_stations", _l("Stations"), "station", ("stations.",)),
     Entry("station_groups.list_groups", _l("Station groups"), "group", ("station_groups.", "sharing.", "access.")),
-    Entry("sharing.shared_with_me", _l("Sharing"), "share", SHARING_SECTIONS),
+    Entry("reviews.shared_by_me", _l("Sharing"), "share", SHARING_SECTIONS),
     Entry("user_groups.list_groups", _l("User groups"), "users", ("user_groups.",)),
     Entry("charging.list_sessions", _l("Charging sessions"), "session", ("charging.", "imports.", "drivers.")),
     Entry("exports.list_tasks", _l("Auto-export"), "export", ("exports.", "destinations.", "formatters.")),
     Entry("licences.show", _l("Licences"), "licence", ("licences.",)),
 )
 OPERATOR = (
-    Entry("operator.list_accounts", _l("Accounts"), "users", ("operator.",)),
+    Entry("operator.list_accounts", _l("Accounts"), "users", ("operator.", "licence_lists.")),
+    Entry("licence_requests.list_requests", _l("Licence requests"), "licence", ("licence_requests.",)),
     Entry("outbox.list_mail", _l("Mail"), "mail", ("outbox.",)),
     Entry("audit.list_all", _l("Audit log"), "history", ("audit.list_all",)),
 )
@@ -84,12 +85,14 @@ def _navigation() -> list[dict[str, Any]]:
 
 
 def _entries(entries: tuple[Entry, ...], best: str) -> list[dict[str, Any]]:
+    counts = current_app.extensions.get("navigation_counts", {})  # endpoint: how many wait there, by its blueprint
     return [
         {
             "url": url_for(entry.endpoint),
             "label": entry.label,
             "icon": entry.icon,
             "active": best in entry.sections,
+            "badge": counts[entry.endpoint]() if entry.endpoint in counts else None,
         }
         for entry in entries
     ]

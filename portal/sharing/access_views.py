@@ -1,12 +1,14 @@
 """Why somebody may, why somebody may not, and what somebody sees: pages about access, for who gives it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import sqlalchemy as sa
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
 from flask_login import current_user
+from sqlalchemy.orm import Session, selectinload
 
 from portal.accounts import emails
 from portal.accounts.login import current_account
@@ -18,7 +20,7 @@ from portal.sharing import paths, view_as, why
 from portal.sharing.access_words import ABILITIES, FIELDS, OF_GROUP, OF_STATION
 from portal.stations import group_list, labels, pages, states, station_list
 from portal.stations import queries as stations
-from portal.stations.models import Station, StationGroup
+from portal.stations.models import Connector, Station, StationGroup
 
 bp = Blueprint("access", __name__)
 
@@ -72,23 +74,19 @@ def why_group(station_group: StationGroup) -> tuple[str, int]:
 @guard("access:explain", station=stations.station)
 def why_station(station: Station) -> tuple[str, int]:
     session, asked = db.session(), question(OF_STATION)
-    told = why.explain_station(session, current_user.id, station, asked.email, asked.action) if asked.email else None
+    is_owner, here = station.owner_id == current_user.id, why.groups_to_explain(session, current_user.id, station)
+    told = (
+        why.explain_station(session, current_user.id, station, here, asked.email, asked.action) if asked.email else None
+    )
     page = render_template(
         "access/why_station.html",
         station=station,
         asked=asked,
         told=told,
-        is_owner=station.owner_id == current_user.id,
-        known=_known_at(station),
+        is_owner=is_owner,
+        known=paths.known_addresses(session, station.owner_id, [group.id for group in here], as_owner=is_owner),
     )
     return page, asked.status
-
-
-def _known_at(station: Station) -> Sequence[str]:
-    """Addresses to offer; to an administrator those of the groups that he may explain."""
-    session, is_owner = db.session(), station.owner_id == current_user.id
-    groups = why.groups_to_explain(session, current_user.id, station)
-    return paths.known_addresses(session, station.owner_id, [group.id for group in groups], as_owner=is_owner)
 
 
 @bp.get("/access")
@@ -138,9 +136,11 @@ def view_as_station(station: Station) -> tuple[str, int]:
     """The page of the station with what the other would find on it, nothing of it usable."""
     session, asked = db.session(), question({})
     view = view_as.of_station(session, current_user.id, station, asked.email) if asked.email else None
-    shown: dict[str, Any] = {"asked": asked, "view": view, "station": station, "known": _known_at(station)}
+    known = paths.known_to_owner(session, current_user.id)
+    shown: dict[str, Any] = {"asked": asked, "view": view, "station": station, "known": known}
     if view:
         now = clock.now()
+        _load_connectors(session, station)
         shown |= {
             "place": pages.Place(view.role, view.paths[0].group, view.paths[0].owner_name, view.actions),
             "groups": [group_list.OfStation(group, None) for group in view.groups],
@@ -155,4 +155,7 @@ def view_as_station(station: Station) -> tuple[str, int]:
     return render_template(template, **shown), asked.status
 
 
-blueprints: tuple[Blueprint, ...] = (bp,)
+def _load_connectors(session: Session, station: Station) -> None:
+    """All that the page shows of them, in as many statements for one connector as for many."""
+    whole = selectinload(Station.connectors).selectinload(Connector.opening_times)
+    session.scalars(sa.select(Station).where(Station.id == station.id).options(whole)).one()

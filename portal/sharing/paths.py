@@ -66,47 +66,35 @@ def line_for(role: str, action: str) -> tuple[str, ...]:
     return authz.ALLOWED.get((role, licence_of(role), action), ())
 
 
-def is_ready(session: Session, email: str) -> bool:
-    """Whether the other side can use what it is given."""
-    can = sa.select(Account.id).where(
-        Account.email == email,
-        Account.verified_at.is_not(None),
-        sa.exists().where(licensed.c.account_id == Account.id),
-    )
-    return session.scalar(can) is not None
-
-
 def of_address(
     session: Session, email: str, within: sa.ColumnElement[bool], action: str, *, reader_id: int, most: int = MOST
 ) -> list[Path]:
     """Every grant to the address, direct or through a user group, among those that fulfil `within`: what stands first,
-    the newest first. Three statements."""
-    rows = session.execute(_rows(email, within).limit(most)).all()
-    owners = {row[0].owner_id for row in rows}
-    ready_owners = set(session.scalars(sa.select(licensed.c.account_id).where(licensed.c.account_id.in_(owners))))
-    ready = is_ready(session, email)
-    paths = []
-    for grant, group, users, member_since, member_used, giver, giver_email, owner, owner_email, revoker in rows:
-        missing = [*_over(grant, revoker), *_not_yet(grant)]
-        if not any(one.kind in ("revoked", "ended") for one in missing):
-            missing += [Missing("licence")] if grant.owner_id not in ready_owners else []
-            missing += [] if ready else [Missing("other_side")]
-        line = line_for(grant.role, action)
-        paths.append(
-            Path(
-                group=group,
-                role=grant.role,
-                grant=grant,
-                user_group_name=users or "",
-                member_since=member_since if reader_id == grant.owner_id else None,
-                first_used_at=member_used if users else grant.first_used_at,
-                given_by=giver or giver_email,
-                owner_name=owner or owner_email,
-                missing=tuple(missing if line else [*missing, Missing("weaker")]),
-                line=line,
-            )
-        )
-    return paths
+    the newest first. One statement."""
+    rows = session.execute(_rows(email, within).limit(most))
+    return [_path(row, action, reader_id) for row in rows]
+
+
+def _path(row: sa.Row[*tuple[Any, ...]], action: str, reader_id: int) -> Path:
+    grant, group, users, member_since, member_used, giver, owner, revoker, owner_ready, ready = tuple(row)
+    missing = [*_over(grant, revoker)]
+    if not missing:
+        missing += [Missing("not_begun", grant.starts_at)] if grant.starts_at > clock.now() else []
+        missing += [] if owner_ready else [Missing("licence")]
+        missing += [] if ready else [Missing("other_side")]
+    line = line_for(grant.role, action)
+    return Path(
+        group=group,
+        role=grant.role,
+        grant=grant,
+        user_group_name=users or "",
+        member_since=member_since if reader_id == grant.owner_id else None,
+        first_used_at=member_used if users else grant.first_used_at,
+        given_by=giver,
+        owner_name=owner,
+        missing=tuple(missing if line else [*missing, Missing("weaker")]),
+        line=line,
+    )
 
 
 def _rows(email: str, within: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, ...]]:
@@ -129,11 +117,9 @@ def _rows(email: str, within: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, .
             UserGroup.name,
             member.added_at,
             member.first_used_at,
-            giver.name,
-            giver.email,
-            owner.name,
-            owner.email,
-            sa.func.coalesce(sa.func.nullif(revoker.name, ""), revoker.email),
+            *(sa.func.coalesce(sa.func.nullif(one.name, ""), one.email) for one in (giver, owner, revoker)),
+            sa.exists().where(licensed.c.account_id == Grant.owner_id),
+            _is_ready(email),
         )
         .join(found, found.c.id == Grant.id)
         .join(StationGroup, StationGroup.id == Grant.station_group_id)
@@ -153,9 +139,13 @@ def _over(grant: Grant, revoker: str | None) -> Iterable[Missing]:
         yield Missing("ended", grant.ends_at)
 
 
-def _not_yet(grant: Grant) -> Iterable[Missing]:
-    if grant.revoked_at is None and grant.starts_at > clock.now():
-        yield Missing("not_begun", grant.starts_at)
+def _is_ready(email: str) -> sa.ColumnElement[bool]:
+    """Whether the other side can use what it is given."""
+    return sa.exists().where(
+        Account.email == email,
+        Account.verified_at.is_not(None),
+        sa.exists().where(licensed.c.account_id == Account.id),
+    )
 
 
 def explainable(reader_id: int, action: str) -> sa.ColumnElement[bool]:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock
 from portal.core.paging import SIZE, Page, offset
-from portal.stations.models import Grant, Permission, StationGroup
+from portal.stations.models import Grant, StationGroup
 
 # Accounts with an active licence Authorisation; the SQL stands in the migrations beside `standing`.
 licensed = sa.table("licensed", sa.column("account_id", sa.Integer))
@@ -48,18 +48,6 @@ class Line:
     @property
     def inert(self) -> bool:
         return self.state in ("used", "invited") and (self.missing_here or self.missing_there)
-
-
-class Shared(NamedTuple):
-    """A station group that is open to the account."""
-
-    station_group_id: int
-    name: str
-    owner_name: str
-    owner_email: str
-    role: Permission
-    since: datetime
-    until: datetime | None
 
 
 class Inert(NamedTuple):
@@ -152,29 +140,6 @@ def has_twin(session: Session, grant: Grant) -> bool:
     return session.scalar(twin.limit(1)) is not None
 
 
-def shared_with(session: Session, account: Account, page: int = 1) -> Page[Shared]:
-    """The station groups of others that are open to the account, by name, each with its strongest permission and
-    that one's dates; four statements."""
-    open_to = sa.and_(
-        StationGroup.id.in_(authz.visible(account.id, "station_group:view")), StationGroup.owner_id != account.id
-    )
-    total = session.scalar(sa.select(sa.func.count()).select_from(StationGroup).where(open_to)) or 0
-    rows = session.execute(
-        sa.select(StationGroup.id, StationGroup.name, Account.name, Account.email)
-        .join(Account, Account.id == StationGroup.owner_id)
-        .where(open_to)
-        .order_by(StationGroup.name, StationGroup.id)
-        .limit(SIZE)
-        .offset(offset(page))
-    ).all()
-    strongest: dict[int, int] = {}
-    for held in authz.standings(session, account.id, [row.id for row in rows]):
-        if held.grant_id is not None:
-            strongest.setdefault(held.station_group_id, held.grant_id)
-    grants = {grant.id: grant for grant in session.scalars(sa.select(Grant).where(Grant.id.in_(strongest.values())))}
-    return Page([_shared(row, grants[strongest[row.id]]) for row in rows if row.id in strongest], page, total)
-
-
 def inert_for(session: Session, account: Account) -> Sequence[Inert]:
     """What would be open to the account if no licence were missing, by owner; three statements at most."""
     standing, owner = authz.standing, aliased(Account)
@@ -222,10 +187,6 @@ def unused_membership(account_id: int, grant_id: int | None) -> sa.Select[int]:
     )
 
 
-def _shared(row: sa.Row[int, str, str, str], grant: Grant) -> Shared:
-    return Shared(*row, role=Permission(grant.role), since=grant.granted_at, until=grant.ends_at)
-
-
 def _lines(
     session: Session, group: StationGroup, which: sa.ColumnElement[bool], order: sa.UnaryExpression[datetime], page: int
 ) -> Page[Line]:
@@ -269,9 +230,10 @@ def _holds(text: str) -> sa.ColumnElement[bool]:
     wanted = text.strip()
     if not wanted:
         return sa.true()
-    named = sa.exists().where(UserGroup.id == Grant.user_group_id, UserGroup.name.icontains(wanted, autoescape=True))
-    by = sa.or_(Account.name.icontains(wanted, autoescape=True), Account.email.icontains(wanted, autoescape=True))
-    givers = sa.exists().where(Account.id == Grant.granted_by_id, by)
+    to, by = aliased(UserGroup), aliased(Account)
+    named = sa.exists().where(to.id == Grant.user_group_id, to.name.icontains(wanted, autoescape=True))
+    typed = sa.or_(by.name.icontains(wanted, autoescape=True), by.email.icontains(wanted, autoescape=True))
+    givers = sa.exists().where(by.id == Grant.granted_by_id, typed)
     return sa.or_(Grant.email.icontains(wanted, autoescape=True), named, givers)
 
 

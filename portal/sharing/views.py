@@ -20,7 +20,18 @@ from portal.core.db import db, writing
 from portal.core.display import local_date
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
-from portal.sharing import chosen_views, endings, extending, invitation_views, operations, queries, user_group_views
+from portal.sharing import (
+    access_views,
+    chosen_views,
+    endings,
+    extending,
+    invitation_views,
+    member_views,
+    operations,
+    queries,
+    review_views,
+    reviews,
+)
 from portal.sharing.answers import agreed, ask, letters_limit, proposed_end, roles, say_revoked, tell, tell_extended
 from portal.sharing.forms import EXPLANATIONS, GiveForm, TermsForm
 from portal.sharing.shrinking import GIVE
@@ -183,10 +194,12 @@ def revoke(grant: Grant) -> Page:
 @bp.get("/shared-with-me")
 @guard("station_group:list")
 def shared_with_me() -> str:
-    session, account = db.session(), current_account()
+    session, account, wanted = db.session(), current_account(), review_views.filter_of_address()
     return render_template(
         "sharing/shared_with_me.html",
-        shared=queries.shared_with(session, account, web.page_number()),
+        shared=reviews.with_me(session, account, wanted, web.page_number()),
+        wanted=wanted,
+        permissions=PERMISSIONS,
         inert=queries.inert_for(session, account),
         memberships=user_groups.memberships(session, account),
     )
@@ -241,4 +254,11 @@ def _filled(grant: Grant) -> TermsForm:
     return form
 
 
-blueprints: tuple[Blueprint, ...] = (bp, user_group_views.bp, chosen_views.bp, invitation_views.bp)
+blueprints: tuple[Blueprint, ...] = (
+    bp,
+    member_views.bp,
+    chosen_views.bp,
+    invitation_views.bp,
+    access_views.bp,
+    review_views.bp,
+)

@@ -66,13 +66,16 @@ def explain(
 
 
 def explain_station(
-    session: Session, reader_id: int, station: Station, email: str, action: str = "station:view"
+    session: Session,
+    reader_id: int,
+    station: Station,
+    here: Sequence[StationGroup],
+    email: str,
+    action: str = "station:view",
 ) -> Explanation:
-    """The same for a station, by its station groups; a reader who does not own it learns of those that he administrates
-    only."""
+    """The same for a station, by those of its station groups that the reader may explain: `groups_to_explain`."""
     owner = session.get_one(Account, station.owner_id)
     is_owner = reader_id == owner.id
-    here = groups_to_explain(session, reader_id, station)
     ids = [group.id for group in here]
     found = paths.of_address(session, email, Grant.station_group_id.in_(ids), action, reader_id=reader_id)
     if owner.email == email:

@@ -22,7 +22,8 @@ from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
 from portal.exports import jobs as exports
-from portal.sharing import invitations, reminders
+from portal.licences import telling as licences
+from portal.sharing import invitations, reminders, review_reminders
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 2
@@ -48,7 +49,12 @@ WORK = (
 Chore = Callable[[Session, Links], int]
 # What falls due by the clock alone. Each finds its rows by an index, marks them so that a second scheduler passes them
 # by, and says how many there were.
-CHORES: tuple[Chore, ...] = (reminders.remind_of_ends, invitations.send_all_waiting)
+CHORES: tuple[Chore, ...] = (
+    reminders.remind_of_ends,
+    invitations.send_all_waiting,
+    licences.announce_ends,
+    licences.tell_operators,
+)
 
 
 def do_chores(sessions: sessionmaker[Session], links: Links) -> None:

@@ -16,6 +16,7 @@ from portal.licences.models import Kind, Licence
 from portal.sharing import operations, why
 from portal.stations import operations as station_operations
 from portal.stations import queries as stations
+from portal.stations.models import Station, StationGroup
 from tests import world
 
 ROLES = ("display", "manage", "administrate")
@@ -34,6 +35,13 @@ one_grant = st.tuples(st.integers(0, 1), st.sampled_from(ROLES), st.booleans(), 
 
 def kinds(explanation: why.Explanation) -> set[str]:
     return {m.kind for path in (*explanation.blocked, *explanation.gone) for m in path.missing}
+
+
+def at_station(
+    session: Session, reader_id: int, station: Station, email: str, action: str = "station:view"
+) -> why.Explanation:
+    here = why.groups_to_explain(session, reader_id, station)
+    return why.explain_station(session, reader_id, station, here, email, action)
 
 
 def one_of_each_kind() -> list[str]:
@@ -80,7 +88,7 @@ def test_the_answer_is_that_of_the_gate_for_every_action(
         session.rollback()
 
 
-def agree(session: Session, owner: Account, account: Account, groups: list, station: object) -> None:
+def agree(session: Session, owner: Account, account: Account, groups: list[StationGroup], station: Station) -> None:
     for action in one_of_each_kind():
         for group in groups:
             told = why.explain(session, owner.id, group, account.email, action)
@@ -89,8 +97,8 @@ def agree(session: Session, owner: Account, account: Account, groups: list, stat
             assert [(p.role, p.grant.id if p.grant else None, p.line) for p in told.paths] == [
                 (held.role, held.grant_id, line) for held, line in sorted(decided, key=order_of(told))
             ]
-        at_station = why.explain_station(session, owner.id, station, account.email, action)
-        assert at_station.allowed == stations.may(session, account.id, action, station), action
+        told = at_station(session, owner.id, station, account.email, action)
+        assert told.allowed == stations.may(session, account.id, action, station), action
 
 
 def order_of(told: why.Explanation) -> Callable[[tuple], int]:
@@ -147,14 +155,14 @@ def test_a_station_that_left_the_group_is_told_of(session: Session, place: Simpl
     world.grant(session, place.group, "display", "sub@x.example")
     station_operations.remove_station(session, place.master, place.group, place.stations[0])
     session.flush()
-    told = why.explain_station(session, place.master.id, place.stations[0], "sub@x.example")
+    told = at_station(session, place.master.id, place.stations[0], "sub@x.example")
     assert (told.allowed, told.gone[0].missing[0].kind, told.gone[0].missing[0].by) == (False, "taken_out", "Master")
 
 
 def test_a_station_in_no_group_of_his_is_told_of(session: Session, place: SimpleNamespace) -> None:
     world.grant(session, place.group, "display", "sub@x.example")
     alone = world.station(session, place.master, "Alone")
-    told = why.explain_station(session, place.master.id, alone, "sub@x.example")
+    told = at_station(session, place.master.id, alone, "sub@x.example")
     assert kinds(told) == {"elsewhere"}
 
 
@@ -163,7 +171,7 @@ def test_an_administrator_learns_of_his_groups_only(session: Session, place: Sim
     station = world.station(session, place.master, "Both", place.group, other)
     world.grant(session, place.group, "administrate", "sub@x.example")
     world.grant(session, other, "display", "stranger@x.example")
-    told = why.explain_station(session, place.sub.id, station, "stranger@x.example")
+    told = at_station(session, place.sub.id, station, "stranger@x.example")
     assert told.partial
     assert not [*told.paths, *told.blocked, *told.gone]
-    assert why.explain_station(session, place.master.id, station, "stranger@x.example").allowed
+    assert at_station(session, place.master.id, station, "stranger@x.example").allowed

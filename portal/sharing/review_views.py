@@ -1,0 +1,210 @@
+"""Access reviews: what is shared by the reader and with him, to look through, confirm, revoke and take along."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
+from flask_babel import gettext
+from flask_login import current_user
+from werkzeug.wrappers import Response as WerkzeugResponse
+
+from portal.accounts.login import current_account
+from portal.core import forms, web
+from portal.core.db import LARGEST_ID, db
+from portal.core.display import local_date, ngettext
+from portal.core.errors import NotAllowed, RuleBroken
+from portal.core.paging import SIZE
+from portal.core.urls import inner_path
+from portal.core.web import guard
+from portal.formats.csv_file import FORMULA
+from portal.sharing import endings, operations, queries, reviews
+from portal.sharing.review_words import CHOICES, OF_LINE
+from portal.sharing.reviews import Filter, Line
+from portal.sharing.terms import last_day
+from portal.stations import search
+from portal.stations.labels import PERMISSIONS
+
+bp = Blueprint("reviews", __name__)
+Page = str | tuple[str, int] | WerkzeugResponse
+
+
+@bp.get("/shared-by-me")
+@guard("grant:list")
+def shared_by_me() -> str:
+    session, wanted = db.session(), filter_of_address()
+    return render_template(
+        "reviews/shared_by_me.html",
+        lines=reviews.by_me(session, current_user.id, wanted, web.page_number()),
+        wanted=wanted,
+        states=CHOICES,
+        permissions=PERMISSIONS,
+        licensed=queries.is_licensed(session, current_user.id),
+        here=request.full_path.rstrip("?"),
+    )
+
+
+@bp.get("/shared-by-me.csv")
+@guard("grant:list")
+def download_by_me() -> Response:
+    """Every line of the list as it is filtered, for a spreadsheet."""
+    head = [
+        gettext("Station group"),
+        gettext("Owner"),
+        gettext("Person or user group"),
+        gettext("Addresses"),
+        gettext("Permission"),
+        gettext("Hide the drivers"),
+        gettext("State"),
+        gettext("Given"),
+        gettext("Given by"),
+        gettext("First day"),
+        gettext("Last day"),
+        gettext("In use since"),
+        gettext("Last use"),
+        gettext("Confirmed"),
+        gettext("Confirmed by"),
+    ]
+    lines = reviews.all_by_me(db.session(), current_user.id, filter_of_address())
+    return _csv("shared-by-me.csv", head, map(_cells, lines))
+
+
+def _cells(line: Line) -> list[str]:
+    grant = line.grant
+    ends_at = last_day(grant.ends_at, web.zone()) if grant.ends_at else None
+    return [
+        line.group_name,
+        line.owner_name,
+        line.who,
+        str(line.members) if grant.user_group_id else "1",
+        str(PERMISSIONS[grant.role]),
+        gettext("yes") if grant.hides_drivers else gettext("no"),
+        str(OF_LINE[line.state]),
+        local_date(grant.granted_at),
+        line.given_by,
+        *(local_date(day) for day in (grant.starts_at, ends_at, grant.first_used_at, grant.last_used_at)),
+        local_date(grant.reviewed_at),
+        line.reviewed_by,
+    ]
+
+
+@bp.post("/shared-by-me/confirm")
+@guard("grant:list")
+def confirm() -> WerkzeugResponse:
+    """These shall stay: noted with the day and the name."""
+    session = db.session()
+    if not (ids := _ticked()):
+        return _nothing_ticked()
+    count = reviews.confirm(session, current_account(), ids)
+    session.commit()
+    flash(ngettext("%(num)s authorisation is confirmed.", "%(num)s authorisations are confirmed.", count), "success")
+    return redirect(_back())
+
+
+@bp.post("/shared-by-me/revoke")
+@guard("grant:list")
+def revoke() -> Page:
+    """Shows what would end; sent from there again, it ends."""
+    session = db.session()
+    lines = reviews.chosen(session, current_user.id, _ticked(), "grant:revoke")
+    if not lines:
+        return _nothing_ticked()
+    grants, ids = [line.grant for line in lines], [line.grant.id for line in lines]
+    if "agreed" in request.form:
+        try:
+            ended = operations.revoke_all(session, current_account(), grants)
+        except (RuleBroken, NotAllowed) as broken:
+            session.rollback()
+            flash(_reason(broken), "danger")
+            return redirect(_back())
+        session.commit()
+        flash(ngettext("%(num)s authorisation has ended.", "%(num)s authorisations have ended.", ended), "success")
+        return redirect(_back())
+    losses = endings.losses(session, [*ids, *endings.under(session, ids)])
+    names = {line.grant.station_group_id: line.group_name for line in lines}
+    return render_template("reviews/revoke.html", ids=ids, losses=losses, names=names, back=_back())
+
+
+@bp.get("/shared-with-me.csv")
+@guard("station_group:list")
+def download_with_me() -> Response:
+    """Every station group of others that is open to the reader, as the list is filtered."""
+    head = [
+        gettext("Station group"),
+        gettext("Owner"),
+        gettext("E-mail address"),
+        gettext("Permission"),
+        gettext("Through"),
+        gettext("Since"),
+        gettext("Last day"),
+        gettext("My last use"),
+    ]
+    rows = reviews.all_with_me(db.session(), current_account(), filter_of_address())
+    zone = web.zone()
+    cells = (
+        [
+            row.name,
+            row.owner_name,
+            row.owner_email,
+            str(PERMISSIONS[row.role]),
+            row.user_group_name,
+            local_date(row.since),
+            local_date(last_day(row.until, zone) if row.until else None),
+            local_date(row.used_at),
+        ]
+        for row in rows
+    )
+    return _csv("shared-with-me.csv", head, cells)
+
+
+def filter_of_address() -> Filter:
+    """The filter in the address of the page; what it does not know means all."""
+    role, state = request.args.get("role", ""), request.args.get("state", "")
+    return Filter(
+        search.cleaned(request.args.get("q")),
+        role if role in list(PERMISSIONS) else "",
+        state if state in reviews.STATES else "",
+    )
+
+
+def _ticked() -> list[int]:
+    """The ids that were ticked, or the one whose own button was pressed."""
+    texts = [request.form["only"]] if "only" in request.form else request.form.getlist("grant")[:SIZE]
+    ids = {int(text) for text in texts if text.isascii() and text.isdigit() and len(text) < 11}
+    return sorted(row_id for row_id in ids if row_id <= LARGEST_ID)
+
+
+def _back() -> str:
+    return inner_path(request.form.get("back"), url_for("reviews.shared_by_me"))
+
+
+def _nothing_ticked() -> WerkzeugResponse:
+    flash(gettext("Tick the authorisations first."), "warning")
+    return redirect(_back())
+
+
+def _reason(broken: RuleBroken | NotAllowed) -> str:
+    """Why nothing was revoked, with the recipient where the rule is about one of several."""
+    if isinstance(broken, NotAllowed):
+        return str(gettext("Nothing is revoked: one of these is more than you may give."))
+    if isinstance(broken, operations.RefusedFor):
+        who = queries.recipient(db.session(), broken.grant)
+        return str(gettext("%(who)s: %(reason)s", who=who, reason=forms.words(broken)))
+    return forms.words(broken)
+
+
+def _csv(name: str, head: list[str], rows: Iterable[list[str]]) -> Response:
+    def lines() -> Iterator[bytes]:
+        yield b"\xef\xbb\xbf"  # by it a spreadsheet knows that this is UTF-8
+        yield _line(head)
+        for row in rows:
+            yield _line(row)
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return Response(stream_with_context(lines()), mimetype="text/csv; charset=utf-8", headers=headers)
+
+
+def _line(cells: Iterable[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=";").writerow([f"'{cell}" if FORMULA.match(cell) else cell for cell in cells])
+    return text.getvalue().encode()

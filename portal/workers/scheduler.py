@@ -54,6 +54,7 @@ CHORES: tuple[Chore, ...] = (
     invitations.send_all_waiting,
     licences.announce_ends,
     licences.tell_operators,
+    review_reminders.remind,
 )
 
 

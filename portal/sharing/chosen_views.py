@@ -61,9 +61,7 @@ def change(station_group: StationGroup) -> Page:
             forms.show(form, RuleBroken("", "Nothing is changed. %(reason)s", reason=_reason(broken)))
         else:
             if not agreed(done):
-                return ask(
-                    session, station_group, done, url_for("chosen_grants.change", station_group_id=station_group.id)
-                )
+                return ask(session, station_group, done, request.path)
             tell(session)
             session.commit()
             count = len(done.grants)

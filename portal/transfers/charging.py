@@ -32,10 +32,10 @@ def move_with_drivers(session: Session, held: Held, to_id: int, moving: Sequence
         free_names(session, Driver, Driver.label, moving, to_id)
         drivers = sa.update(Driver).where(among(session, Driver.id, moving)).values(owner_id=to_id)
         session.execute(drivers, execution_options=UNSYNCHRONISED)
-    _rename_drivers(session, held, same)
+    count = _move(session, held, same, {"owner_id": to_id, "import_id": None})
     if same:
-        session.execute(sa.delete(Driver).where(Driver.id.in_(same)), execution_options=UNSYNCHRONISED)
-    return _move(session, held, to_id)
+        session.execute(sa.delete(Driver).where(among(session, Driver.id, same)), execution_options=UNSYNCHRONISED)
+    return count
 
 
 def move_without_drivers(session: Session, held: Held, to_id: int) -> int:
@@ -48,16 +48,8 @@ def move_without_drivers(session: Session, held: Held, to_id: int) -> int:
     if labels:
         new = sa.insert(Driver).returning(Driver.id, sort_by_parameter_order=True)
         after = session.scalars(new, [{"owner_id": to_id, "label": label} for label in labels]).all()
-    _rename_drivers(session, held, dict(zip(sorted(before), after, strict=True)))
-    return _move(session, held, to_id, card=None)
-
-
-def _rename_drivers(session: Session, held: Held, by: Mapping[int, int]) -> None:
-    waiting = iter(by.items())
-    while some := dict(islice(waiting, AT_ONCE)):
-        named = sa.update(ChargingSession).where(_here(session, held), ChargingSession.driver_id.in_(some))
-        to = sa.case(some, value=ChargingSession.driver_id)
-        session.execute(named.values(driver_id=to), execution_options=UNSYNCHRONISED)
+    drivers = dict(zip(sorted(before), after, strict=True))
+    return _move(session, held, drivers, {"owner_id": to_id, "import_id": None, "card": None})
 
 
 def _free_labels(session: Session, to_id: int) -> Iterator[str]:
@@ -66,14 +58,26 @@ def _free_labels(session: Session, to_id: int) -> Iterator[str]:
     return (label for label in (UNNAMED % number for number in count(1)) if label not in taken)
 
 
-def _move(session: Session, held: Held, to_id: int, **values: None) -> int:
-    here = sa.select(ChargingSession.id).where(_here(session, held))
-    unlinked = sa.update(FlaggedRow).where(FlaggedRow.session_id.in_(here)).values(session_id=None)
-    session.execute(unlinked, execution_options=UNSYNCHRONISED)
-    moved = sa.update(ChargingSession).where(_here(session, held)).values(owner_id=to_id, import_id=None, **values)
-    result = session.execute(moved, execution_options=UNSYNCHRONISED)
+def _move(session: Session, held: Held, drivers: Mapping[int, int], values: Mapping[str, int | None]) -> int:
+    """Set these columns, and the drivers by theirs; each session is written once. Says how many there were."""
+    here = _here(session, held)
+    unlinked = sa.update(FlaggedRow).where(FlaggedRow.session_id.in_(sa.select(ChargingSession.id).where(here)))
+    session.execute(unlinked.values(session_id=None), execution_options=UNSYNCHRONISED)
+    # By the drivers' index: as an expression the charging points are none that a planner would begin with.
+    at_these = among(session, ChargingSession.connector_id + 0, held.connector_ids)
+    moved, waiting = 0, iter(drivers.items())
+    while some := dict(islice(waiting, AT_ONCE)):
+        theirs = sa.update(ChargingSession).where(at_these, ChargingSession.driver_id.in_(some)).values(values)
+        moved += _rows(session, theirs.values(driver_id=sa.case(some, value=ChargingSession.driver_id)))
+    others = sa.update(ChargingSession).where(here, ChargingSession.owner_id != values["owner_id"])
+    moved += _rows(session, others.values(values))
     covered = sa.update(Coverage).where(among(session, Coverage.connector_id, held.connector_ids))
     session.execute(covered.values(import_id=None), execution_options=UNSYNCHRONISED)
+    return moved
+
+
+def _rows(session: Session, statement: sa.Update) -> int:
+    result = session.execute(statement, execution_options=UNSYNCHRONISED)
     return int(result.rowcount)  # type: ignore[attr-defined]  # an UPDATE has one
 
 

@@ -18,9 +18,10 @@ MIGRATIONS = Path(__file__).parents[1] / "migrations"
 OLDEST_POSTGRESQL = 15
 
 
-def _config(database_url: str = "") -> Config:
+def _config(database_url: str = "", application_url: str | None = None) -> Config:
     config = Config(str(MIGRATIONS / "alembic.ini"))
     config.attributes["database_url"] = database_url
+    config.attributes["application_url"] = application_url
     return config
 
 
@@ -29,13 +30,14 @@ def _head() -> str:
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 
-def upgrade(database_url: str) -> None:
+def upgrade(database_url: str, application_url: str | None = None) -> None:
     """Apply every migration that the database lacks, all of them or none. Of processes that do it at the same time
-    one works and the others wait. SettingsError when the database cannot be used, or is ahead of this code."""
+    one works and the others wait. The role of `application_url`, where it is another one, gets its rights on the
+    tables. SettingsError when the database cannot be used, or is ahead of this code."""
     engine = sa.create_engine(database_url, **engine_options(database_url), poolclass=sa.NullPool)
     _reach(engine)
     try:
-        command.upgrade(_config(database_url), "head")
+        command.upgrade(_config(database_url, application_url), "head")
     except CommandError:
         raise _other_version(engine, f"its schema {_revision(engine)} is unknown here") from None
     except SQLAlchemyError as error:

@@ -14,6 +14,8 @@ from portal.models import Base
 BY_HAND = ("station_search", "ix_station_search", "ix_station_group_search", "ix_account_search")
 
 
+ADDED_TO_ONLY = ("audit_entry", "audit_seal")  # the application adds rows, and nobody changes them
+READ_ONLY = ("alembic_version",)
 LOCK = 0x50697175  # "Piqu": any number that no other program locks in this database
 
 
@@ -33,6 +35,40 @@ def url() -> str:
     from flask import current_app
 
     return str(current_app.extensions["settings"].migration_database_url)
+
+
+def role() -> str | None:
+    """The database role of the application, by DATABASE_URL."""
+    given = context.config.attributes.get("application_url")
+    if given is None and not context.config.attributes.get("database_url"):
+        from flask import current_app
+
+        given = current_app.extensions["settings"].database_url
+    return sa.make_url(given).username if given else None
+
+
+def give_rights(connection: sa.Connection, name: str | None) -> None:
+    """What the application's role may do with what the migrating role owns: with rows everything, but with those of
+    the audit log only read and add them, and nothing with the schema. A role that migrates itself owns it all."""
+    if connection.dialect.name != "postgresql":
+        return
+    present = connection.scalar(sa.text("SELECT current_user"))
+    if name in (None, present):
+        return
+    quoted = connection.dialect.identifier_preparer.quote_identifier(str(name))
+    schema = connection.dialect.identifier_preparer.quote_identifier(
+        str(connection.scalar(sa.text("SELECT current_schema()")))
+    )
+    kept = ", ".join(ADDED_TO_ONLY)
+    for right in (
+        f"GRANT USAGE ON SCHEMA {schema} TO {quoted}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {quoted}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {quoted}",
+        f"REVOKE ALL ON {kept} FROM {quoted}",
+        f"GRANT SELECT, INSERT ON {kept} TO {quoted}",
+        f"REVOKE INSERT, UPDATE, DELETE ON {', '.join(READ_ONLY)} FROM {quoted}",
+    ):
+        connection.execute(sa.text(right))
 
 
 def alone(connection: sa.Connection) -> None:
@@ -60,6 +96,7 @@ def run() -> None:
         )
         with context.begin_transaction():
             context.run_migrations()
+            give_rights(connection, role())
     engine.dispose()
 
 

@@ -117,7 +117,7 @@ def _run(settings: Settings, environ: Mapping[str, str], *, demo: bool) -> int:
             servers.append(start_server(settings.data_dir))
         preconditions.queue_answers(settings)
         with Ending.at_once():
-            schema.upgrade(settings.migration_database_url)
+            schema.upgrade(settings.migration_database_url, settings.database_url)
         welcome = _begin_demo(settings, environ, servers) if demo else _begin_empty(settings)
         programs.append(start("web", _web(settings), environ))
         _wait_until_ready(settings, [*servers, *programs])

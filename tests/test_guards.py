@@ -91,7 +91,7 @@ def examples(session: Session, owner: Account) -> Ids:
         return row.id  # type: ignore[attr-defined,no-any-return]  # every table here has one
 
     now, day = datetime.now(UTC), date(2026, 11, 1)
-    group, users = world.station_group(session, owner), world.user_group(session, owner, "Piquet", "piquet@x.example")
+    group, users = world.station_group(session, owner), world.user_group(session, owner, "Piquet", "piquet@x.example", owner.email)
     station = world.station(session, owner, "Station", group)
     connector: Connector = station.connectors[0]
     grant = world.grant(session, group, "manage", users)
@@ -179,6 +179,7 @@ def examples(session: Session, owner: Account) -> Ids:
         "licence_id": licence.id,
         "mapping_id": added(ImportMapping(account_id=owner.id, name="Mapping", mapping={})),
         "member_id": users.members[0].id,
+        "membership_id": next(member.id for member in users.members if member.email == owner.email),
         "message_id": letter.id,
         "row_id": flagged.id,
         "run_id": run_id,

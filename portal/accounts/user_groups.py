@@ -4,7 +4,7 @@ Whether an address has an account is never asked here, so nothing about it can b
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -33,6 +33,7 @@ class Listed(NamedTuple):
 class Membership(NamedTuple):
     """A user group that somebody's address is in, as much as he may know of it."""
 
+    id: int  # of the membership
     name: str
     owner_name: str
     owner_email: str
@@ -81,7 +82,7 @@ def memberships(session: Session, account: Account) -> Sequence[Membership]:
     if account.verified_at is None:
         return []
     rows = session.execute(
-        sa.select(UserGroup.name, Account.name, Account.email)
+        sa.select(UserGroupMember.id, UserGroup.name, Account.name, Account.email)
         .join(UserGroupMember, UserGroupMember.user_group_id == UserGroup.id)
         .join(Account, Account.id == UserGroup.owner_id)
         .where(UserGroupMember.email == account.email, UserGroup.owner_id != account.id)
@@ -90,9 +91,11 @@ def memberships(session: Session, account: Account) -> Sequence[Membership]:
     return [Membership(*row) for row in rows]
 
 
-def members(session: Session, group: UserGroup, page: int = 1) -> Page[UserGroupMember]:
-    """The addresses in the group, in alphabetical order; two statements."""
+def members(session: Session, group: UserGroup, page: int = 1, text: str = "") -> Page[UserGroupMember]:
+    """The addresses in the group, or those in which the text stands, in alphabetical order; two statements."""
     inside = UserGroupMember.user_group_id == group.id
+    if text.strip():
+        inside = sa.and_(inside, UserGroupMember.email.contains(text.strip().lower(), autoescape=True))
     total = session.scalar(sa.select(sa.func.count()).select_from(UserGroupMember).where(inside)) or 0
     rows = session.scalars(
         sa.select(UserGroupMember).where(inside).order_by(UserGroupMember.email).limit(SIZE).offset(offset(page))
@@ -107,6 +110,27 @@ def member(session: Session, account_id: int, action: str, row_id: int) -> UserG
         raise NotThere
     user_group(session, account_id, action, row.user_group_id)
     return row
+
+
+def membership(session: Session, account_id: int, action: str, row_id: int) -> UserGroupMember:
+    """The membership of the account's own address; NotThere for everybody else."""
+    row, account = session.get(UserGroupMember, row_id), session.get_one(Account, account_id)
+    if row is None or row.email != account.email or account.verified_at is None:
+        raise NotThere
+    if not authz.platform_may(action, operator=False):
+        raise NotAllowed
+    return row
+
+
+def some_members(session: Session, group: UserGroup, member_ids: Collection[int]) -> Sequence[UserGroupMember]:
+    """Those of these members that are in the group, in alphabetical order."""
+    mine = sa.select(UserGroupMember).where(UserGroupMember.user_group_id == group.id)
+    return session.scalars(mine.where(UserGroupMember.id.in_(member_ids)).order_by(UserGroupMember.email)).all()
+
+
+def inside(session: Session, group: UserGroup) -> set[str]:
+    """The addresses in the group."""
+    return set(session.scalars(sa.select(UserGroupMember.email).where(UserGroupMember.user_group_id == group.id)))
 
 
 def group_of(session: Session, member: UserGroupMember) -> UserGroup:
@@ -143,7 +167,7 @@ def create(session: Session, actor: Account, name: str, text: str = "") -> UserG
     session.add(group)
     session.flush()
     _record(session, actor, "user_group:create", group, name=name)
-    _insert(session, actor, group, found)
+    add_addresses(session, actor, group, found)
     return group
 
 
@@ -157,7 +181,23 @@ def rename(session: Session, actor: Account, group: UserGroup, name: str) -> Non
 def add_members(session: Session, actor: Account, group: UserGroup, text: str) -> int:
     """Put every address of the pasted text into the group and say how many were new. RuleBroken: emails; then
     nothing was written."""
-    return _insert(session, actor, group, addresses(text))
+    return len(add_addresses(session, actor, group, addresses(text)))
+
+
+def add_addresses(
+    session: Session, actor: Account, group: UserGroup, found: Sequence[str]
+) -> Sequence[UserGroupMember]:
+    """Put these normalised addresses into the group; returns those that were not in it. The grants to the group are
+    open to them from now on."""
+    locked = sa.select(UserGroup.id).where(UserGroup.id == group.id)
+    session.execute(locked.with_for_update(key_share=True))  # of two who add the same address one comes second
+    present = inside(session, group)
+    new = [UserGroupMember(user_group_id=group.id, email=email) for email in found if email not in present]
+    session.add_all(new)
+    for member in new:
+        _record(session, actor, "user_group:add_member", group, email=member.email)
+    session.flush()
+    return new
 
 
 def remove_member(session: Session, actor: Account, member: UserGroupMember) -> None:
@@ -166,7 +206,9 @@ def remove_member(session: Session, actor: Account, member: UserGroupMember) -> 
     group = group_of(session, member)
     session.delete(member)
     session.flush()
-    _record(session, actor, "user_group:remove_member", group, email=member.email)
+    left = actor.email == member.email and actor.id != group.owner_id
+    action = "user_group:leave" if left else "user_group:remove_member"
+    _record(session, actor, action, group, email=member.email)
 
 
 def delete(session: Session, actor: Account, group: UserGroup) -> None:
@@ -174,16 +216,6 @@ def delete(session: Session, actor: Account, group: UserGroup) -> None:
     _record(session, actor, "user_group:delete", group, name=group.name)
     session.delete(group)
     session.flush()
-
-
-def _insert(session: Session, actor: Account, group: UserGroup, found: list[str]) -> int:
-    inside = set(session.scalars(sa.select(UserGroupMember.email).where(UserGroupMember.user_group_id == group.id)))
-    new = [email for email in found if email not in inside]
-    for email in new:
-        session.add(UserGroupMember(user_group_id=group.id, email=email))
-        _record(session, actor, "user_group:add_member", group, email=email)
-    session.flush()
-    return len(new)
 
 
 def _free_name(session: Session, owner_id: int, name: str, group: UserGroup | None = None) -> str:

@@ -51,19 +51,29 @@ def losses_with_user_group(session: Session, user_group_id: int) -> Sequence[Los
 
 def given_by_member(session: Session, user_group_id: int, email: str) -> Sequence[int]:
     """The ids of the grants that the holder of the address gave under a grant to the user group."""
+    return given_by_members(session, user_group_id, [email])
+
+
+def given_by_members(session: Session, user_group_id: int, addresses: Iterable[str]) -> Sequence[int]:
+    """As `given_by_member`, for the holders of several addresses."""
     source = aliased(Grant)
     return session.scalars(
         sa.select(Grant.id)
         .join(source, source.id == Grant.under_grant_id)
         .join(Account, Account.id == Grant.granted_by_id)
-        .where(source.user_group_id == user_group_id, Account.email == email, Grant.revoked_at.is_(None))
+        .where(source.user_group_id == user_group_id, Account.email.in_(list(addresses)), Grant.revoked_at.is_(None))
         .where(not_over(clock.now()))
     ).all()
 
 
 def losses_with_member(session: Session, user_group_id: int, email: str) -> Sequence[Loss]:
     """What taking the address out of the user group ends besides its own sight."""
-    first = list(given_by_member(session, user_group_id, email))
+    return losses_with_members(session, user_group_id, [email])
+
+
+def losses_with_members(session: Session, user_group_id: int, addresses: Iterable[str]) -> Sequence[Loss]:
+    """As `losses_with_member`, for several addresses."""
+    first = list(given_by_members(session, user_group_id, addresses))
     return losses(session, [*first, *under(session, first)])
 
 

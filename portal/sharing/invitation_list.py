@@ -91,9 +91,9 @@ def _of(account_id: int) -> sa.ColumnElement[bool]:
     return sa.and_(unopened, Invitation.cancelled_at.is_(None), sa.or_(Invitation.owner_id == account_id, given))
 
 
-def _joined(*columns: sa.ColumnElement[int]) -> sa.Select[int]:
+def _joined(what: sa.ColumnElement[int]) -> sa.Select[int]:
     return (
-        sa.select(*columns)
+        sa.select(what)
         .select_from(Invitation)
         .outerjoin(Grant, Grant.id == Invitation.grant_id)
         .outerjoin(UserGroupMember, UserGroupMember.id == Invitation.member_id)

@@ -31,7 +31,7 @@ Page = str | tuple[str, int] | Response
 class InvitedForm(account_forms.RegisterForm):
     """A registration with the address of the link."""
 
-    email = None
+    email = None  # type: ignore[assignment]  # how WTForms leaves a field of the base class out
 
 
 @bp.get("/invitation/<token>")

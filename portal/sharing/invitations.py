@@ -54,9 +54,13 @@ def acts(now: datetime) -> sa.ColumnElement[bool]:
 def invite(session: Session, actor: Account, given: Grant | UserGroupMember) -> None:
     """Let a mail tell the address of what was given to it just now. A grant to a user group tells nobody, and nobody
     is told of what he gave to himself."""
-    if given.email and given.email != actor.email:
-        session.add(_new(session, actor, given))
-        session.flush()
+    invite_all(session, actor, [given])
+
+
+def invite_all(session: Session, actor: Account, given: Sequence[Grant | UserGroupMember]) -> None:
+    """As `invite`, for many at once."""
+    session.add_all(_new(session, actor, one) for one in given if one.email and one.email != actor.email)
+    session.flush()
 
 
 def change(session: Session, actor: Account, old: Grant, new: Grant) -> None:
@@ -145,7 +149,7 @@ def _sent_in_a_day(session: Session, inviter_id: int) -> int:
     return session.scalar(sent) or 0
 
 
-def _waiting(what: sa.ColumnElement[int], inviter_id: int) -> sa.Select[int]:
+def _waiting(what: sa.SQLColumnExpression[int], inviter_id: int) -> sa.Select[int]:
     return (
         sa.select(what)
         .outerjoin(Grant, Grant.id == Invitation.grant_id)

@@ -13,7 +13,8 @@ from portal.core.db import db
 from portal.core.display import ngettext
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
-from portal.sharing import endings, operations, queries
+from portal.sharing import endings, memberships, operations, queries
+from portal.sharing.answers import letters_limit, tell
 from portal.sharing.forms import AddressesForm, NameForm, UserGroupForm
 
 bp = Blueprint("user_groups", __name__, url_prefix="/user-groups")
@@ -33,15 +34,17 @@ def list_groups() -> str:
 
 
 @bp.route("/new", methods=["GET", "POST"])
+@letters_limit
 @guard("user_group:create")
 def create() -> Page:
     form = UserGroupForm()
     if form.validate_on_submit():
         try:
-            group = user_groups.create(db.session(), current_account(), form.name.data or "", form.emails.data or "")
+            group = memberships.create(db.session(), current_account(), form.name.data or "", form.emails.data or "")
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
+            tell(db.session())
             db.session.commit()
             flash(gettext("The user group is made. Now give it access to a station group."), "success")
             return redirect(url_for("user_groups.show", user_group_id=group.id))
@@ -88,15 +91,18 @@ def delete(user_group: UserGroup) -> Page:
 
 
 @bp.post("/<int:user_group_id>/members")
+@letters_limit
 @guard("user_group:edit", user_group=user_groups.user_group)
 def add_member(user_group: UserGroup) -> Page:
     form = AddressesForm()
     if form.validate():
         try:
-            added = user_groups.add_members(db.session(), current_account(), user_group, form.emails.data or "")
+            found = user_groups.addresses(form.emails.data or "")
+            added = memberships.add(db.session(), current_account(), user_group, found)
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
+            tell(db.session())
             db.session.commit()
             flash(ngettext("%(num)s address was added.", "%(num)s addresses were added.", added), "success")
             return redirect(url_for("user_groups.show", user_group_id=user_group.id))
@@ -123,11 +129,12 @@ def remove_member(member: UserGroupMember) -> Page:
 
 
 def _show(group: UserGroup, form: AddressesForm) -> str:
-    session = db.session()
+    session, text = db.session(), request.args.get("q", "")
     return render_template(
         "user_groups/show.html",
         group=group,
         form=form,
-        members=user_groups.members(session, group, web.page_number()),
-        granted=queries.granted_to(session, group),
+        members=user_groups.members(session, group, web.page_number(), text),
+        text=text,
+        granted=memberships.granted(session, group),
     )

@@ -1,5 +1,8 @@
 """User groups: their addresses, their pages, and what they tell of whom."""
 
+import csv
+import io
+import re
 from collections.abc import Callable
 
 import pytest
@@ -7,7 +10,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from portal.accounts import user_groups
+from portal.accounts import address_files, user_groups
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core.audit import AuditEntry
 from portal.core.errors import RuleBroken
@@ -45,6 +48,65 @@ def test_what_is_no_address_is_refused(text: str) -> None:
 def test_too_many_at_once_are_refused() -> None:
     with pytest.raises(RuleBroken, match="at most 1000"):
         user_groups.addresses(" ".join(f"a{n}@x.example" for n in range(1001)))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_the_column_of_the_addresses_is_found(encoding: str, separator: str) -> None:
+    rows = [
+        ["Name", "Größe", "E-Mail"],
+        ["Müller, Anna", "1.80", "A@x.example"],
+        [],
+        ['Rüdi "R"', "", " Rüdi <b@x.example> "],
+        ["Nobody", "x@", ""],
+        ["Nöl", "", "nöl@x.example"],
+    ]
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=separator).writerows(rows)
+    found = address_files.read(text.getvalue().encode(encoding))
+    assert [(row.line, row.email) for row in found] == [(2, "a@x.example"), (4, "b@x.example"), (5, None), (6, None)]
+    assert found[-1].text == "nöl@x.example"
+
+
+def test_a_list_of_addresses_without_headings_is_a_file_too() -> None:
+    assert [row.email for row in address_files.read(b"a@x.example\r\nb@x.example")] == ["a@x.example", "b@x.example"]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "No e-mail address"),
+        (b"name;mail\nAnna;none\n", "No e-mail address"),
+        (bytes(range(256)) * 20, "No e-mail address"),
+        (b"a@x.example\n" * 10_001, "more than 10000 rows"),
+        (b"a@x.example\n" * 100_000, "larger than 1 MB"),
+        (b'"' + b"a" * 200_000 + b'"\na@x.example', "No e-mail address"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(content: bytes, why: str) -> None:
+    with pytest.raises(RuleBroken, match=why) as broken:
+        address_files.read(content)
+    assert broken.value.field == "file"
+
+
+def test_a_file_of_the_largest_size_is_read() -> None:
+    assert len(address_files.read(b"mail\n" + b"".join(b"a%d@x.example\n" % n for n in range(10_000)))) == 10_000
+
+
+def test_adding_says_who_is_new(session: Session) -> None:
+    master = world.account(session, "master@x.example")
+    group = world.user_group(session, master, "Piquet", "a@x.example")
+    added = user_groups.add_addresses(session, master, group, ["a@x.example", "b@x.example"])
+    assert [member.email for member in added] == ["b@x.example"]
+    assert user_groups.inside(session, group) == {"a@x.example", "b@x.example"}
+
+
+def test_addresses_are_searched_as_they_are_written(session: Session) -> None:
+    group = world.user_group(
+        session, world.account(session, "m@x.example"), "P", "a_b@x.example", "aXb@x.example".lower()
+    )
+    assert [member.email for member in user_groups.members(session, group, text=" A_B").items] == ["a_b@x.example"]
+    assert user_groups.members(session, group, text="%").total == 0
 
 
 def test_the_owner_makes_fills_and_renames_one(session: Session, logged_in: Browser) -> None:
@@ -85,7 +147,9 @@ def test_nothing_tells_whether_an_address_has_an_account(session: Session, logge
         page = logged_in(master).get(f"/user-groups/{group.id}").text
         pages.append(page[page.index("<main") :].replace(email, "").replace(f"/{group.id}", ""))
     member_ids = session.scalars(sa.select(UserGroupMember.id)).all()
-    told = [page.replace(f"/members/{number}", "") for page, number in zip(pages, member_ids, strict=True)]
+    told = [
+        re.sub(rf'/members/{number}|value="{number}"', "", page) for page, number in zip(pages, member_ids, strict=True)
+    ]
     tokens = [sorted(set(text.split("csrf_token")[0::2])) for text in told]
     assert tokens[0] == tokens[1]
 
@@ -97,6 +161,7 @@ def test_a_member_sees_name_and_owner_and_nothing_else(session: Session, logged_
     page = browser.get("/user-groups").text
     assert "You are in these user groups" in page
     assert "Piquet Sottoceneri" in page
+    assert "/leave" in page
     assert "master@x.example" in page
     assert "colleague@x.example" not in page
     for url in ("", "/edit", "/delete"):

@@ -21,6 +21,7 @@ EXAMPLES = {
     "invitation_id": "SELECT min(id) FROM invitation",
     "licence_id": "SELECT min(id) FROM licence WHERE account_id <> (SELECT id FROM account WHERE is_operator)",
     "member_id": "SELECT min(id) FROM user_group_member",
+    "membership_id": "SELECT min(id) FROM user_group_member WHERE email = 'master@demo.example'",
     "message_id": "SELECT min(id) FROM mail_message",
     "row_id": "SELECT min(id) FROM flagged_row",
     "run_id": "SELECT min(id) FROM export_run",

@@ -6,13 +6,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks import export_month, permission_checks
+from benchmarks import (
+    export_month,
+    large_world_checks,
+    large_world_memory,
+    large_world_pages,
+    permission_checks,
+    what_is_not_mine,
+)
 from benchmarks.result import Result
 
 RESULTS = Path(__file__).with_name("results.jsonl")
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "permission_checks": permission_checks.run,
     "export_month": export_month.run,
+    "large_world_checks": large_world_checks.run,
+    "large_world_pages": large_world_pages.run,
+    "large_world_memory": large_world_memory.run,
+    "what_is_not_mine": what_is_not_mine.run,
 }
 
 
@@ -22,7 +33,7 @@ def main(only: list[str]) -> int:
     if unknown:
         print(f"There is no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}.", file=sys.stderr)
         return 2
-    print(f"{'name':<44}{'value':>12} {'unit':<12}{'peer':>12}  {'ratio':>8}  {'demand':<10}{'holds':<6}peer's name")
+    print(f"{'name':<52}{'value':>12} {'unit':<12}{'peer':>12}  {'ratio':>8}  {'demand':<10}{'holds':<6}peer's name")
     every = True
     with RESULTS.open("a") as lines:
         for name in only or BENCHMARKS:

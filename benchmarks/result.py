@@ -8,7 +8,8 @@ COMPARE = {">=": operator.ge, "<=": operator.le}
 
 @dataclass(frozen=True)
 class Result:
-    """`demand` is a comparison with the ratio value / peer_value, such as ">= 0.85"."""
+    """`demand` is a comparison with the ratio value / peer_value, such as ">= 0.85"; "" for a figure that is only
+    reported."""
 
     name: str
     unit: str
@@ -23,9 +24,11 @@ class Result:
 
     @property
     def holds(self) -> bool:
+        if not self.demand:
+            return True
         sign, _, limit = self.demand.partition(" ")
         return bool(COMPARE[sign](self.ratio, float(limit)))
 
     def line(self) -> str:
-        figures = f"{self.name:<44}{self.value:>12,.1f} {self.unit:<12}{self.peer_value:>12,.1f}  {self.ratio:>8,.2f}  "
-        return f"{figures}{self.demand:<10}{'yes' if self.holds else 'NO':<6}{self.peer}"
+        figures = f"{self.name:<52}{self.value:>12,.1f} {self.unit:<12}{self.peer_value:>12,.1f}  {self.ratio:>8,.2f}  "
+        return f"{figures}{self.demand:<10}{('yes' if self.holds else 'NO') if self.demand else '':<6}{self.peer}"

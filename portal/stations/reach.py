@@ -74,7 +74,9 @@ def of(session: Session, account_id: int) -> Reach:
     return Reach(account_id, groups)
 
 
-def among(session: Session, column: InstrumentedAttribute[int], ids: Collection[int]) -> sa.ColumnElement[bool]:
+def among(
+    session: Session, column: InstrumentedAttribute[int] | sa.ColumnElement[int], ids: Collection[int]
+) -> sa.ColumnElement[bool]:
     """That a column is one of many ids, as one parameter: no database limits its length."""
     if len(ids) == 1:
         return column == next(iter(ids))
@@ -86,8 +88,10 @@ def among(session: Session, column: InstrumentedAttribute[int], ids: Collection[
 
 def in_groups(session: Session, group_ids: Collection[int]) -> sa.ColumnElement[bool]:
     """That a Station is in one of these groups, asked station by station through an index. Not as EXISTS, which a
-    planner may turn into a join with all memberships there are."""
+    planner may turn into a join with all memberships there are; and by the few groups of a station, not by thousands
+    of groups: + 0 keeps them out of the index."""
     member = StationGroupStation
-    inside = among(session, member.station_group_id, group_ids)
+    group_id = member.station_group_id if len(group_ids) == 1 else member.station_group_id + 0
+    inside = among(session, group_id, group_ids)
     found = sa.select(member.station_id).where(member.station_id == Station.id, inside).limit(1)
     return found.correlate(Station).scalar_subquery().is_not(None)

@@ -32,7 +32,12 @@ SHARING_SECTIONS = ("reviews.", "sharing.shared_with_me", "invitations.", "trans
 
 MAIN = (
     Entry("dashboard.show", _l("Overview"), "overview", ("dashboard.",)),
-    Entry("stations.list_stations", _l("Stations"), "station", ("stations.",)),
+    Entry(
+        "stations.list_stations",
+        _l("Stations"),
+        "station",
+        ("stations.", "access.why_station", "access.view_as_station"),
+    ),
     Entry("station_groups.list_groups", _l("Station groups"), "group", ("station_groups.", "sharing.", "access.")),
     Entry("reviews.shared_by_me", _l("Sharing"), "share", SHARING_SECTIONS),
     Entry("user_groups.list_groups", _l("User groups"), "users", ("user_groups.",)),

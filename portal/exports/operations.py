@@ -24,6 +24,7 @@ from portal.exports.models import ExportRun, ExportTask, Formatter, RunState, Sc
 from portal.exports.periods import Interval
 from portal.exports.queries import shows_drivers
 from portal.formats.rows import LABELS
+from portal.licences import queries as licences
 from portal.stations.models import Connector, StationGroup, StationGroupStation
 
 MOST_YEARS = 20  # a backfill may reach back
@@ -64,8 +65,10 @@ class MetersUnnamed(RuleBroken):
 def create(session: Session, actor: Account, wanted: Wanted) -> ExportTask:
     """A new task of the actor, planned from its first day on. RuleBroken.
 
-    Without a licence Auto-export it is saved all the same: its runs wait until there is one.
+    Refused without the licence that the policy demands; one that ends later only makes the runs wait.
     """
+    if licences.lacking(session, actor.id, "export:create"):
+        raise RuleBroken("", "The licence Auto-export is missing: request it first.")
     task = ExportTask(owner_id=actor.id, scope=wanted.scope.value)
     _fill(session, actor, task, wanted)
     session.add(task)

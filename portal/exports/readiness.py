@@ -12,7 +12,6 @@ from portal.exports import rights
 from portal.exports.meters import meters
 from portal.exports.models import ExportRun, ExportTask, Scope, Trigger
 from portal.licences import queries as licences
-from portal.licences.models import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +33,7 @@ def obstacle(session: Session, run: ExportRun, now: datetime | None = None) -> O
 
 def stop(session: Session, task: ExportTask) -> Obstacle | None:
     """Why nothing of the task may leave the portal now, not even what is built or uploaded already."""
-    if not licences.active(session, task.owner_id, Kind.AUTO_EXPORT):
+    if licences.lacking(session, task.owner_id, "export:create"):
         return Obstacle("licence", {})
     reason = rights.stops(session, [task]).get(task.id)
     if reason is None:

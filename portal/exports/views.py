@@ -23,7 +23,6 @@ from portal.exports.operations import MetersUnnamed
 from portal.exports.reasons import advice
 from portal.exports.status import status
 from portal.licences import queries as licences
-from portal.licences.models import Kind
 
 SHOWN_METERS = 5
 
@@ -62,7 +61,6 @@ def _list(template: str) -> str:
         shown=shown,
         live=any(found.live for _, found, _ in rows),
         counted=queries.counted(session, current_user.id),
-        licensed=licences.active(session, current_user.id, Kind.AUTO_EXPORT),
         labels=labels,
     )
 
@@ -87,7 +85,9 @@ def create_task() -> Page:
             session.commit()
             _saved(task)
             return redirect(url_for("exports.show_task", task_id=task.id))
-    return _form("exports/create.html", form, unnamed, counted=queries.counted(session, current_user.id))
+    lacking = licences.lacking(session, current_user.id, "export:create")
+    counted = queries.counted(session, current_user.id)
+    return _form("exports/create.html", form, unnamed, counted=counted, lacking=lacking)
 
 
 @bp.route("/tasks/<int:task_id>/edit", methods=["GET", "POST"])
@@ -135,7 +135,7 @@ def _form(template: str, form: TaskForm, unnamed: MetersUnnamed | None, **values
 
 def _saved(task: ExportTask) -> None:
     flash(gettext("The task is saved."), "success")
-    if not licences.active(db.session(), task.owner_id, Kind.AUTO_EXPORT):
+    if licences.lacking(db.session(), task.owner_id, "export:create"):
         flash(gettext("It waits: the licence Auto-export is missing. Everything is sent once it is active."), "warning")
 
 

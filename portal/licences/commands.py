@@ -4,16 +4,18 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import click
+from flask import current_app
 from flask.cli import AppGroup
 from sqlalchemy.orm import Session
 
 from portal.accounts import emails
 from portal.accounts import queries as accounts
+from portal.accounts.links import Links
 from portal.accounts.models import Account
 from portal.core import clock
 from portal.core.db import db, writing
 from portal.core.errors import RuleBroken
-from portal.licences import operations, queries
+from portal.licences import operations, queries, telling
 from portal.licences.models import Kind
 
 group = AppGroup("licence", help="Licences of accounts.")
@@ -35,7 +37,8 @@ def grant(email: str, kind: str, first: datetime | None, last: datetime | None) 
             zone = ZoneInfo(operator.time_zone)
             first_day = first.date() if first else clock.now().astimezone(zone).date()
             last_day = last.date() if last else None
-            operations.activate(session, operator, account, Kind(kind), first_day, last_day)
+            licence = operations.activate(session, operator, account, Kind(kind), first_day, last_day)
+            telling.of_activation(session, Links.of(current_app.extensions["settings"]), [licence])
         except RuleBroken as broken:
             raise click.ClickException(str(broken)) from None
         session.commit()

@@ -3,12 +3,13 @@
 from datetime import date
 from typing import Any
 
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from werkzeug.wrappers import Response
 
 from portal.accounts import login
+from portal.accounts.links import Links
 from portal.accounts.models import Account
 from portal.accounts.queries import for_operator as account_for_operator
 from portal.core import clock, forms, web
@@ -16,7 +17,7 @@ from portal.core.db import db
 from portal.core.display import ngettext
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
-from portal.licences import operations, queries
+from portal.licences import operations, queries, telling
 from portal.licences.forms import ActivateForm, EndForm
 from portal.licences.models import Kind, Licence
 from portal.licences.words import WORDS
@@ -56,7 +57,8 @@ def activate(account: Account) -> Answer:
         kind, actor = Kind(form.kind.data), login.current_account()
         first_day, last_day = form.first_day.data or today, form.last_day.data
         try:
-            operations.activate(db.session(), actor, account, kind, first_day, last_day)
+            licence = operations.activate(db.session(), actor, account, kind, first_day, last_day)
+            telling.of_activation(db.session(), Links.of(current_app.extensions["settings"]), [licence])
             db.session.commit()
         except RuleBroken as broken:
             forms.show(form, broken)

@@ -81,6 +81,15 @@ def current(session: Session, account_id: int) -> dict[Kind, Held]:
     return held
 
 
+def lacking(session: Session, account_id: int, action: str) -> Kind | None:
+    """The kind of licence that the policy demands of whoever does the action, where the account does not hold it now;
+    none: nothing is missing."""
+    needed = authz.licence_for(action)
+    if needed is None or active(session, account_id, Kind(needed)):
+        return None
+    return Kind(needed)
+
+
 def history(session: Session, account_id: int) -> Sequence[Licence]:
     """Every licence the account has or had, the newest first."""
     query = sa.select(Licence).where(Licence.account_id == account_id)
@@ -124,7 +133,7 @@ def accounts(session: Session, text: str, licence: str, number: int) -> Page[Lis
     total = session.scalar(sa.select(sa.func.count()).select_from(Account).where(*conditions)) or 0
     query = sa.select(Account).where(*conditions).order_by(Account.email).limit(SIZE).offset(offset(number))
     rows = session.scalars(query).all()
-    kinds = _active_kinds(session, [row.id for row in rows])
+    kinds = active_kinds(session, [row.id for row in rows])
     return Page([Listed(row, kinds.get(row.id, ())) for row in rows], max(1, number), total)
 
 
@@ -144,7 +153,8 @@ def _holding(licence: str) -> list[sa.ColumnElement[bool]]:
     return [~held.exists()] if licence == "none" else []
 
 
-def _active_kinds(session: Session, account_ids: Iterable[int]) -> dict[int, tuple[Kind, ...]]:
+def active_kinds(session: Session, account_ids: Iterable[int]) -> dict[int, tuple[Kind, ...]]:
+    """The kinds of licence that are active, for each of these accounts that has any."""
     query = sa.select(Licence.account_id, Licence.kind).where(Licence.account_id.in_(account_ids), *_at(clock.now()))
     found: dict[int, set[str]] = {}
     for account_id, kind in session.execute(query):

@@ -229,7 +229,9 @@ def test_a_grant_to_a_user_group_whose_member_leaves_lets_him_nowhere(
         onward = Offer(Permission.DISPLAY, f"a{number}@x.example")
         race(
             database_url,
-            lambda own: operations.give(own, own.get_one(Account, master), own.get_one(StationGroup, group), to_users),
+            lambda own, to_users=to_users: operations.give(
+                own, own.get_one(Account, master), own.get_one(StationGroup, group), to_users
+            ),
             lambda own, onward=onward: operations.give(
                 own, own.get_one(Account, sub), own.get_one(StationGroup, group), onward
             ),

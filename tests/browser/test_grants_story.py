@@ -2,7 +2,8 @@
 
 import os
 import re
-from datetime import date, timedelta
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
@@ -74,7 +75,8 @@ def test_an_owner_plans_a_piquet_week_and_extends_a_contractor(log_in: LogIn) ->
 
     new_group(page, "Story of ends")
     open_sharing(page, "Story of ends")
-    monday = date.today() + timedelta(days=14 - date.today().weekday())
+    today = datetime.now(ZoneInfo("Europe/Zurich")).date()
+    monday = today + timedelta(days=14 - today.weekday())
     give(page, "piquet-week@x.example", "manage", lasts="week", starts_on=monday.isoformat())
     expect(row(page, "piquet-week")).to_contain_text("Planned")
 

@@ -47,6 +47,11 @@ class Explanation:
         return not self.paths and any(path.line for path in self.blocked)
 
     @property
+    def was_allowed(self) -> bool:
+        """Whether some path led there once."""
+        return any(missing.kind != "elsewhere" for path in self.gone for missing in path.missing if path.line)
+
+    @property
     def waits_for(self) -> frozenset[str]:
         """The kinds of what is missing on paths that would act otherwise."""
         return frozenset(missing.kind for path in self.blocked for missing in path.missing)

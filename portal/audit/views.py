@@ -75,7 +75,7 @@ def _page(endpoint: str, owner_id: int | None) -> str:
         lines=[sentences.told(entry, known) for entry in found.entries],
         searched_to=found.searched_to,
         kinds=[(name, kind.label) for name, kind in kinds.KINDS.items()],
-        here=url_for(endpoint),
+        log_url=url_for(endpoint),
         newest=url_for(endpoint, **asked.arguments()),  # type: ignore[arg-type]  # names of arguments of ours
         older=url_for(endpoint, before=before, **asked.arguments()) if before else None,  # type: ignore[arg-type]
         csv_url=url_for("audit.download_all" if owner_id is None else "audit.download", **asked.arguments()),  # type: ignore[arg-type]

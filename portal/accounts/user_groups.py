@@ -192,12 +192,15 @@ def add_addresses(
     locked = sa.select(UserGroup.id).where(UserGroup.id == group.id)
     session.execute(locked.with_for_update(key_share=True))  # of two who add the same address one comes second
     present = inside(session, group)
-    new = [UserGroupMember(user_group_id=group.id, email=email) for email in found if email not in present]
-    session.add_all(new)
-    for member in new:
+    rows = [{"user_group_id": group.id, "email": email} for email in found if email not in present]
+    if not rows:
+        return []
+    new = session.scalars(sa.insert(UserGroupMember).returning(UserGroupMember, sort_by_parameter_order=True), rows)
+    members = new.all()
+    for member in members:
         _record(session, actor, "user_group:add_member", group, email=member.email)
     session.flush()
-    return new
+    return members
 
 
 def remove_member(session: Session, actor: Account, member: UserGroupMember) -> None:

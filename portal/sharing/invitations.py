@@ -59,8 +59,9 @@ def invite(session: Session, actor: Account, given: Grant | UserGroupMember) -> 
 
 def invite_all(session: Session, actor: Account, given: Sequence[Grant | UserGroupMember]) -> None:
     """As `invite`, for many at once."""
-    session.add_all(_new(session, actor, one) for one in given if one.email and one.email != actor.email)
-    session.flush()
+    rows = [_values(session, actor, one) for one in given if one.email and one.email != actor.email]
+    if rows:
+        session.execute(sa.insert(Invitation), rows)
 
 
 def change(session: Session, actor: Account, old: Grant, new: Grant) -> None:
@@ -71,7 +72,7 @@ def change(session: Session, actor: Account, old: Grant, new: Grant) -> None:
     told = sa.select(Invitation).where(Invitation.grant_id == old.id, Invitation.cancelled_at.is_(None))
     row = session.scalar(told.order_by(Invitation.id.desc()).limit(1))
     if row is None:  # given before there were invitations: a notice is due, without a link
-        row = _new(session, actor, new)
+        row = Invitation(**_values(session, actor, new))
         row.token_hash, row.link_used_at, row.sends = hashed(secrets.token_urlsafe(32)), clock.now(), 1
         session.add(row)
     row.grant_id, row.invited_by_id, row.sent_at = new.id, actor.id, None
@@ -131,11 +132,12 @@ def cannot_resend(row: Invitation) -> RuleBroken | None:
     return None
 
 
-def _new(session: Session, actor: Account, given: Grant | UserGroupMember) -> Invitation:
+def _values(session: Session, actor: Account, given: Grant | UserGroupMember) -> dict[str, str | int | None]:
+    told = {"email": given.email, "invited_by_id": actor.id}
     if isinstance(given, Grant):
-        return Invitation(email=given.email, owner_id=given.owner_id, invited_by_id=actor.id, grant_id=given.id)
+        return told | {"owner_id": given.owner_id, "grant_id": given.id}
     owner_id = session.get_one(UserGroup, given.user_group_id).owner_id
-    return Invitation(email=given.email, owner_id=owner_id, invited_by_id=actor.id, member_id=given.id)
+    return told | {"owner_id": owner_id, "member_id": given.id}
 
 
 def _sent_in_a_day(session: Session, inviter_id: int) -> int:

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.core.audit import AuditEntry
-from portal.core.errors import RuleBroken
+from portal.core.errors import NotThere, RuleBroken
 from portal.stations import consequences, operations, queries
 from portal.stations.models import Grant, Station, StationGroup
 from tests import world
@@ -89,3 +89,13 @@ def test_user_groups_are_named_among_who_loses(session: Session, scene: Scene) -
     team = world.user_group(session, scene.owner, "Piquet", "piquet1@demo.example")
     world.grant(session, scene.group, "display", team)
     assert "Piquet" in consequences.of_group(session, scene.group).recipients
+
+
+def test_what_was_transferred_a_moment_ago_is_not_deleted(session: Session, scene: Scene) -> None:
+    station = world.station(session, scene.owner)
+    for table, row in ((StationGroup, world.station_group(session, scene.owner)), (Station, station)):
+        moved = sa.update(table).where(table.id == row.id).values(owner_id=scene.manage.id)
+        session.execute(moved, execution_options={"synchronize_session": False})
+        delete = operations.delete_group if table is StationGroup else operations.delete_station
+        with pytest.raises(NotThere):
+            delete(session, scene.owner, row)

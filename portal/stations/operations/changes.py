@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core import audit
-from portal.core.errors import RuleBroken
+from portal.core.errors import NotThere, RuleBroken
 from portal.stations.models import Connector, Station, StationGroup
 
 Subject = Station | StationGroup | Connector
@@ -39,6 +39,14 @@ def assign(session: Session, action: str, row: Subject, actor: Account, values: 
         setattr(row, name, after)
     if changed:
         record(session, action, row, actor, changed=changed)
+
+
+def hold_own(session: Session, actor: Account, row: Station | StationGroup) -> None:
+    """The row as it is now, kept from others until the transaction ends; NotThere unless it is still the actor's: it may
+    have been transferred after the gate let him in."""
+    session.refresh(row, with_for_update=True)
+    if row.owner_id != actor.id:
+        raise NotThere
 
 
 def write(session: Session) -> None:

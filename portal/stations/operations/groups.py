@@ -33,7 +33,9 @@ def edit_group(session: Session, actor: Account, group: StationGroup, name: str,
 
 
 def delete_group(session: Session, actor: Account, group: StationGroup) -> None:
-    """Delete a group: its grants and its export tasks go with it, its stations stay."""
+    """Delete a group: its grants and its export tasks go with it, its stations stay. NotThere when it has become
+    somebody else's meanwhile."""
+    changes.hold_own(session, actor, group)
     ending = consequences.of_group(session, group)
     changes.record(
         session,

@@ -79,7 +79,8 @@ def _bare(value: Any) -> Any:
 
 def delete_station(session: Session, actor: Account, station: Station) -> None:
     """Delete a station with its connectors, out of all its groups. RuleBroken while it has charging sessions: what was
-    delivered to a billing system must stay explicable."""
+    delivered to a billing system must stay explicable. NotThere when it has become somebody else's meanwhile."""
+    changes.hold_own(session, actor, station)
     locked = sa.select(Connector.id).where(Connector.station_id == station.id).with_for_update()
     session.execute(locked).all()  # a session that arrives now waits, and is refused by its foreign key afterwards
     found = consequences.of_station(session, station)

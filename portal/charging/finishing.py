@@ -76,9 +76,9 @@ def _period(row: SessionImport, span: FileSpan) -> tuple[datetime, datetime] | N
 def _connectors(session: Session, row: SessionImport, in_file: set[int]) -> Iterable[int]:
     wanted = sa.select(Connector.id).join(Station, Station.id == Connector.station_id)
     wanted = wanted.with_for_update(read=True, key_share=True, of=Connector)  # none changes its owner meanwhile
+    wanted = wanted.where(Station.owner_id == row.owner_id, visible_stations(row.account_id, "session:import"))
     if row.covers == Covers.FILE.value:
         return session.scalars(wanted.where(among(session, Connector.id, in_file), Connector.owner_id == row.owner_id))
-    wanted = wanted.where(Station.owner_id == row.owner_id, visible_stations(row.account_id, "session:import"))
     if row.covers == Covers.GROUP.value:
         member = StationGroupStation
         wanted = wanted.where(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import islice
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from portal.charging import finishing
@@ -21,7 +21,7 @@ from portal.charging.file_reading import FileReading
 from portal.charging.lookups import StationLookup
 from portal.charging.models import ImportState, SessionImport
 from portal.charging.reading import Reading
-from portal.charging.storing import Origin, Stored, store
+from portal.charging.storing import ChangedOwner, Origin, Stored, still_allowed, store
 from portal.charging.table_files import FileProblem
 from portal.core import clock, process
 from portal.core.db import reading_only
@@ -30,8 +30,8 @@ __all__ = ["drain", "run_due", "run_one", "waits_since"]
 
 log = logging.getLogger(__name__)
 BATCH = 1000
-LOOK_UP_AGAIN_SECONDS = 5  # how long a grant that has ended can still bring rows in
-RACES = 3  # another import stores the same row at the same time: the batch is tried again and finds it known
+LOOK_UP_AGAIN_SECONDS = 5  # how long a station that was added is not found yet
+RACES = 3  # another import stores the same row or driver at the same time: the batch is tried again and finds it known
 
 Progress = Callable[[int, int], None]
 
@@ -102,7 +102,7 @@ class _Run:
         self._renew()
         row = reader.get_one(SessionImport, held.import_id)
         self._row = row
-        self._origin = Origin(row.owner_id, row.id, row.source)
+        self._origin = Origin(row.owner_id, row.id, row.source, row.account_id)
         self._lookup = StationLookup(reader, row.account_id, row.owner_id)
         self._looked_up = time.monotonic()
         self._readings = FileReading(reader, row, self._lookup, clock.now())
@@ -168,8 +168,9 @@ class _Run:
     def _stored(self, readings: list[Reading]) -> Stored:
         for race in range(RACES):
             try:
-                return store(self._writer, self._origin, readings)
-            except IntegrityError:
+                allowed = still_allowed(self._writer, self._origin, readings)
+                return store(self._writer, self._origin, allowed)
+            except (IntegrityError, OperationalError, ChangedOwner):
                 self._writer.rollback()
                 if race == RACES - 1:
                     raise

@@ -1,5 +1,6 @@
 """Which connector a file means by its texts for station and connector, among those that an importer may import to."""
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -7,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from portal.charging.reading import FoundConnector
 from portal.stations.models import Connector, Station
-from portal.stations.queries import visible_stations
+from portal.stations.queries import shows_drivers, visible_stations
 
 LONGEST_NAME = 120
 
@@ -18,6 +19,22 @@ class _Outlet(NamedTuple):
     reference: str | None
     number: int
     max_power_w: int | None
+
+
+def lost(session: Session, account_id: int, owner_id: int, connector_ids: Collection[int]) -> set[int]:
+    """Of these connectors those to which the account may not import now, or that are not the owner's any more."""
+    wanted = sa.select(Connector.id).join(Station, Station.id == Connector.station_id)
+    wanted = wanted.where(Connector.id.in_(connector_ids), Station.owner_id == owner_id)
+    return set(connector_ids) - set(session.scalars(wanted.where(visible_stations(account_id, "session:import"))))
+
+
+def hidden(session: Session, account_id: int, owner_id: int, connector_ids: Collection[int]) -> set[int]:
+    """Of these connectors of the owner's those whose drivers the account may not know."""
+    if account_id == owner_id or not connector_ids:
+        return set()
+    known = sa.select(Connector.id).join(Station, Station.id == Connector.station_id)
+    known = known.where(Connector.id.in_(connector_ids), shows_drivers(account_id))
+    return set(connector_ids) - set(session.scalars(known))
 
 
 class StationLookup:

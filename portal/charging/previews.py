@@ -14,7 +14,7 @@ from portal.charging.lookups import StationLookup
 from portal.charging.models import SessionImport
 from portal.charging.moments import Example, Proposal, examples, propose
 from portal.charging.reading import Reading
-from portal.charging.storing import Origin, known_ids
+from portal.charging.storing import Origin, known_rows
 from portal.core import clock
 
 MOST_ROWS = 20_000  # about three seconds
@@ -76,11 +76,11 @@ def preview(session: Session, row: SessionImport, most: int = MOST_ROWS) -> Prev
     found, span, mapping = Preview(), FileSpan(), mapping_of(row)
     lookup = StationLookup(session, row.account_id, row.owner_id)
     readings = FileReading(session, row, lookup, clock.now())
-    origin = Origin(row.owner_id, row.id, row.source)
+    origin = Origin(row.owner_id, row.id, row.source, row.account_id)
     while found.rows < most and (batch := list(islice(readings, min(AT_ONCE, most - found.rows)))):
         found.rows += len(batch)
         span.add(batch)
-        found.known += len(known_ids(session, origin, [reading.external_id for reading in batch]))
+        found.known += known_rows(session, origin, batch)
         for reading in batch:
             _count(found, reading, mapping.station)
     found.whole = next(readings, None) is None

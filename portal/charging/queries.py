@@ -1,5 +1,6 @@
 """Charging sessions and drivers, as the actor may see them. No row is loaded past this gate."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,24 +11,28 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.charging.finishing import instants
-from portal.charging.models import ChargingSession, Driver, QuarterHour
+from portal.charging.models import ChargingSession, Driver, QuarterHour, SessionImport
 from portal.core import authz, paging
 from portal.core.authz import standing
 from portal.core.errors import NotAllowed, NotThere
 from portal.stations import queries as stations
-from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
+from portal.stations.models import Connector, Station, StationGroup, StationGroupStation
+from portal.stations.queries import shows_drivers
 
+DERIVED = re.compile("[0-9a-f]{64}")  # a name that a row got by the hash of its content, see reading
 TO_CHOOSE = 200  # in a menu; a longer list is searched
 
 
 class SessionLine(NamedTuple):
-    """A charging session as one reader may see it: a hidden driver is a number, and his card is not told."""
+    """A charging session as one reader may see it: a hidden driver is a number, and his card is not told; nor is a
+    number at the source that was made of the row's content, from which a driver could be guessed."""
 
     row: ChargingSession
     connector: Connector
     station: Station
     driver: str
     card: str
+    number: str  # at the source
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,19 +54,14 @@ class Totals:
     energy_wh: int
 
 
-def shows_drivers(account_id: int) -> sa.ColumnElement[bool]:
-    """The condition that the account may know the drivers at a Station: it owns it, or one of the grants by which it
-    may see the station's sessions does not hide them."""
-    member = StationGroupStation
-    open_groups = authz.visible(account_id, "session:view").join(Grant, Grant.id == standing.c.grant_id)
-    open_groups = open_groups.where(Grant.hides_drivers.is_(False))
-    shown = sa.select(member.station_id).where(member.station_group_id.in_(open_groups))
-    return sa.or_(Station.owner_id == account_id, Station.id.in_(shown))
+def driver_name(driver: Driver | None, *, shown: bool, brought_in: bool = False) -> str:
+    """A driver as a reader may know him: his label, or a number that is the same wherever he occurs.
 
-
-def driver_name(driver: Driver | None, *, shown: bool) -> str:
-    """A driver as a reader may know him: his label, or a number that stays the same and tells nothing."""
-    if driver is None:
+    Numbers are given when a driver first occurs, among those of one file by chance, so that they say nothing of his
+    name. Sessions that the reader brought in himself carry none: he has their names in his file, and would know from
+    then on whose number it is.
+    """
+    if driver is None or (brought_in and not shown):
         return ""
     return driver.label if shown else f"#{driver.id}"
 
@@ -85,7 +85,9 @@ def sessions(session: Session, account_id: int, wanted: SessionFilter, number: i
     """A page of the sessions that the account may see, the latest first."""
     conditions = _conditions(session, account_id, wanted)
     shown = shows_drivers(account_id).label("shown")
-    query = sa.select(ChargingSession, Connector, Station, Driver, shown).where(*conditions)
+    brought_in = sa.func.coalesce(SessionImport.account_id == account_id, sa.false())
+    query = sa.select(ChargingSession, Connector, Station, Driver, shown, brought_in).where(*conditions)
+    query = query.outerjoin(SessionImport, SessionImport.id == ChargingSession.import_id)
     query = query.join(Connector, Connector.id == ChargingSession.connector_id)
     query = query.join(Station, Station.id == Connector.station_id)
     query = query.outerjoin(Driver, Driver.id == ChargingSession.driver_id)
@@ -96,9 +98,11 @@ def sessions(session: Session, account_id: int, wanted: SessionFilter, number: i
 
 
 def _line(
-    row: ChargingSession, connector: Connector, station: Station, driver: Driver | None, shown: bool
+    row: ChargingSession, connector: Connector, station: Station, driver: Driver | None, shown: bool, brought_in: bool
 ) -> SessionLine:
-    return SessionLine(row, connector, station, driver_name(driver, shown=shown), (row.card or "") if shown else "")
+    name = driver_name(driver, shown=shown, brought_in=brought_in)
+    number = row.external_id if shown or not DERIVED.fullmatch(row.external_id) else ""
+    return SessionLine(row, connector, station, name, (row.card or "") if shown else "", number)
 
 
 def totals(session: Session, account_id: int, wanted: SessionFilter) -> Totals:
@@ -115,7 +119,9 @@ def session_line(session: Session, account_id: int, row: ChargingSession) -> Ses
     connector = session.get_one(Connector, row.connector_id)
     station = session.get_one(Station, connector.station_id)
     shown = session.scalar(sa.select(Station.id).where(Station.id == station.id, shows_drivers(account_id))) is not None
-    return _line(row, connector, station, session.get(Driver, row.driver_id) if row.driver_id else None, shown)
+    driver = session.get(Driver, row.driver_id) if row.driver_id else None
+    importer = sa.select(SessionImport.account_id).where(SessionImport.id == row.import_id)
+    return _line(row, connector, station, driver, shown, session.scalar(importer) == account_id)
 
 
 def _conditions(session: Session, account_id: int, wanted: SessionFilter) -> list[sa.ColumnElement[bool]]:
@@ -159,10 +165,11 @@ def _matches(account_id: int, text: str) -> sa.ColumnElement[bool]:
     person = sa.or_(
         ChargingSession.driver_id.in_(sa.select(Driver.id).where(Driver.label.icontains(text, autoescape=True))),
         ChargingSession.card == text,
+        ChargingSession.external_id == text,
     )
     return sa.or_(
         ChargingSession.connector_id.in_(at_station),
-        ChargingSession.external_id == text,
+        *([] if DERIVED.fullmatch(text) else [ChargingSession.external_id == text]),
         sa.and_(person, _driver_is_shown(account_id)),
     )
 

@@ -5,15 +5,17 @@ about what another process does at the same time.
 """
 
 import hashlib
+import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.emails import normalise
+from portal.charging import lookups
 from portal.charging.models import ChargingSession, Driver, FlaggedRow, FlaggedState
 from portal.charging.quarter_rows import add_quarters, quarters_of
 from portal.charging.reading import Problem, Reading, SessionRow
@@ -35,6 +37,7 @@ class Origin:
     owner_id: int
     import_id: int
     source: str
+    importer_id: int | None = None  # none: the owner
 
 
 @dataclass(slots=True)
@@ -55,7 +58,7 @@ def store(session: Session, origin: Origin, readings: Sequence[Reading]) -> Stor
     good = [reading for reading in readings if reading.good and reading.session is not None]
     bad = [(r, _flag_id(r), [str(problem) for problem in r.problems]) for r in readings if not r.good]
     known = _known_sessions(session, origin, [reading.external_id for reading in good])
-    alike = _alike(session, [r.session for r in good if r.session and r.external_id not in known])
+    alike = _Alike(session, origin, [r.session for r in good if r.session and r.external_id not in known])
     new = []
     for reading in good:
         row = reading.session
@@ -65,13 +68,32 @@ def store(session: Session, origin: Origin, readings: Sequence[Reading]) -> Stor
                 stored.known += 1
             else:
                 bad.append((reading, reading.external_id, [DIFFERS]))
-        elif _same(row) in alike:
+        elif row in alike:
             stored.known += 1
         else:
             new.append(reading)
     _add(session, origin, new, stored)
     _flag(session, origin, bad, stored)
     return stored
+
+
+def still_allowed(session: Session, origin: Origin, readings: Sequence[Reading]) -> list[Reading]:
+    """The readings, those for stations that the importer has lost meanwhile judged as what they are now: of a station
+    that is unknown to him. Asked in the transaction that stores them."""
+    connectors = {int(r.session.station_ref) for r in readings if r.good and r.session}
+    gone = lookups.lost(session, origin.importer_id or origin.owner_id, origin.owner_id, connectors)
+    if not gone:
+        return list(readings)
+    unknown = (Problem.UNKNOWN_STATION,)
+    return [replace(r, problems=unknown) if r.session and int(r.session.station_ref) in gone else r for r in readings]
+
+
+def known_rows(session: Session, origin: Origin, readings: Sequence[Reading]) -> int:
+    """How many of the readings the portal has already, as far as the importer may be told."""
+    ids = known_ids(session, origin, [reading.external_id for reading in readings])
+    others = [r.session for r in readings if r.good and r.session and r.external_id not in ids]
+    alike = _Alike(session, origin, others, hidden_only=True)
+    return sum(r.external_id in ids or (r.session is not None and r.session in alike) for r in readings)
 
 
 def known_ids(session: Session, origin: Origin, ids: Sequence[str]) -> set[str]:
@@ -109,9 +131,29 @@ def _known_sessions(session: Session, origin: Origin, ids: Sequence[str]) -> dic
     return {row[0]: (row[1], row[2], row[3], row[4]) for row in session.execute(wanted)}
 
 
-def _alike(session: Session, rows: Iterable[SessionRow]) -> set[Same]:
+class _Alike:
     """Stored sessions, of whatever source, that begin at the same connector and instant as one of these: the same
-    outlet cannot have delivered the same energy to the same driver twice."""
+    outlet cannot have delivered the same energy to the same driver twice.
+
+    Where the importer may not know the drivers, driver and card do not count: else he would learn from what is known
+    whether he guessed them.
+    """
+
+    def __init__(
+        self, session: Session, origin: Origin, rows: Sequence[SessionRow], *, hidden_only: bool = False
+    ) -> None:
+        connectors = {int(row.station_ref) for row in rows}
+        importer = origin.importer_id or origin.owner_id
+        self._hidden = lookups.hidden(session, importer, origin.owner_id, connectors)
+        wanted = [row for row in rows if not hidden_only or int(row.station_ref) in self._hidden]
+        self._same = _same_as(session, wanted)
+        self._contents = {content for content, _driver, _card in self._same if content[0] in self._hidden}
+
+    def __contains__(self, row: SessionRow) -> bool:
+        return _same(row) in self._same or _content(row) in self._contents
+
+
+def _same_as(session: Session, rows: Iterable[SessionRow]) -> set[Same]:
     table = ChargingSession
     places = [(int(row.station_ref), row.started_at) for row in rows]
     if not places:
@@ -184,7 +226,7 @@ def drivers_of(session: Session, owner_id: int, texts: set[str]) -> dict[str, in
         sa.select(Driver.id, Driver.label, Driver.email).where(Driver.owner_id == owner_id, named)
     ):
         by_label[row.label], by_email[row.email] = row.id, row.id
-    for text in sorted(texts):
+    for text in random.SystemRandom().sample(sorted(texts), len(texts)):  # their ids tell no alphabetical order
         known = by_label.get(text[:120]) or by_email.get(addresses.get(text, ""))
         if known is None:
             driver = Driver(owner_id=owner_id, label=text[:120], email=addresses.get(text))

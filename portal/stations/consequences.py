@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from portal.accounts.models import UserGroup
+from portal.core import authz
 from portal.stations.group_list import stands
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
 
@@ -16,7 +17,12 @@ NAMED = 20
 # Charging and exports stand above this domain and import it; here they are tables that refer to it.
 charging_session = sa.table("charging_session", sa.column("connector_id", sa.Integer))
 export_task = sa.table(
-    "export_task", sa.column("station_group_id", sa.Integer), sa.column("name", sa.String), sa.column("id", sa.Integer)
+    "export_task",
+    sa.column("id", sa.Integer),
+    sa.column("name", sa.String),
+    sa.column("owner_id", sa.Integer),
+    sa.column("scope", sa.String),
+    sa.column("station_group_id", sa.Integer),
 )
 
 
@@ -62,12 +68,25 @@ def of_group(session: Session, group: StationGroup) -> OfGroup:
     rows = sa.select(member.station_id).where(member.station_group_id == group.id).limit(COUNTED).subquery()
     stations = session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
     standing = sa.select(sa.func.count()).where(Grant.station_group_id == group.id, *stands())
-    return OfGroup(stations, recipients(session, group), session.scalar(standing) or 0, tasks(session, group))
+    return OfGroup(
+        stations, recipients(session, group), session.scalar(standing) or 0, tasks(session, group, group.owner_id)
+    )
 
 
-def tasks(session: Session, group: StationGroup) -> Sequence[str]:
-    """The names of the export tasks on the group, up to NAMED of them."""
-    named = sa.select(export_task.c.name).where(export_task.c.station_group_id == group.id)
+def tasks(session: Session, group: StationGroup, reader_id: int) -> Sequence[str]:
+    """The names of the export tasks on the group that the reader may see, up to NAMED of them: those on one driver, who
+    may stand in the name, only where he may know the drivers."""
+    standing = authz.standing
+    may_see = authz.visible(reader_id, "export:view").where(standing.c.station_group_id == group.id)
+    knows = may_see.outerjoin(Grant, Grant.id == standing.c.grant_id)
+    knows = knows.where(sa.or_(standing.c.grant_id.is_(None), Grant.hides_drivers.is_(False)))
+    scope = export_task.c.scope
+    seen = sa.or_(
+        export_task.c.owner_id == reader_id,
+        sa.and_(scope != "driver", may_see.exists()),
+        sa.and_(scope == "driver", knows.exists()),
+    )
+    named = sa.select(export_task.c.name).where(export_task.c.station_group_id == group.id, seen)
     return session.scalars(named.order_by(export_task.c.name).limit(NAMED)).all()
 
 

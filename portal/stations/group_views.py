@@ -168,7 +168,7 @@ def remove_station(station_group: StationGroup, station: Station) -> str | Respo
     sentences = [gettext("%(who)s sees this station no more.", who=who) for who in losing]
     sentences += [
         gettext("The export task %(name)s no longer contains it, from its next file on.", name=name)
-        for name in consequences.tasks(session, station_group)
+        for name in consequences.tasks(session, station_group, current_account().id)
     ]
     sentences.append(gettext("The station itself, its connectors and its sessions stay."))
     return render_template(

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.core import authz
+from portal.core.authz import standing
 from portal.core.db import LARGEST_ID
 from portal.core.errors import NotAllowed, NotThere
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
@@ -84,3 +85,13 @@ def visible_stations(account_id: int, action: str) -> sa.ColumnElement[bool]:
         return Station.id.in_(shared)
     # One set of ids, not an OR of two conditions: for that PostgreSQL reads the whole table.
     return Station.id.in_(sa.select(Station.id).where(Station.owner_id == account_id).correlate(None).union_all(shared))
+
+
+def shows_drivers(account_id: int) -> sa.ColumnElement[bool]:
+    """The condition that the account may know the drivers at a Station: it owns it, or one of the grants by which it
+    may see the station's sessions does not hide them."""
+    member = StationGroupStation
+    open_groups = authz.visible(account_id, "session:view").join(Grant, Grant.id == standing.c.grant_id)
+    open_groups = open_groups.where(Grant.hides_drivers.is_(False))
+    shown = sa.select(member.station_id).where(member.station_group_id.in_(open_groups))
+    return sa.or_(Station.owner_id == account_id, Station.id.in_(shown))

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from portal.accounts.models import Account
-from portal.charging import claims, jobs
+from portal.charging import claims, jobs, queries
 from portal.charging.date_text import DateOrder
 from portal.charging.models import (
     ChargingSession,
@@ -30,6 +30,7 @@ from portal.charging.models import (
 from portal.core import clock
 from portal.core.db import reading_only
 from portal.licences.models import Kind
+from portal.stations.models import Connector, Grant, Station
 from tests import world
 from tests.charging.files import EPFL, GARAGES, HEAD, PERTH, TRONDHEIM, imported, queued, stations
 
@@ -313,3 +314,71 @@ def test_a_worker_takes_the_import_from_the_queue(session: Session, owner: Accou
     assert jobs.run_due(sessionmaker(session.get_bind())) == 1
     assert claims.waits_since(session) is None
     assert session.get_one(SessionImport, row.id, populate_existing=True).state == ImportState.DONE
+
+
+def test_a_revocation_while_it_runs_ends_what_it_may_store(session: Session) -> None:
+    """The importer keeps A and loses B after the first batch: from the next row on B is unknown to him."""
+    owner = world.account(session, "owner@demo.example", Kind.AUTHORISATION)
+    manage = world.account(session, "manage@demo.example", Kind.AUTHORISATION)
+    groups = [world.station_group(session, owner) for _ in range(2)]
+    for name, group in zip("AB", groups, strict=True):
+        world.station(session, owner, name, group)
+    world.grant(session, groups[0], "manage", manage.email)
+    lost = world.grant(session, groups[1], "manage", manage.email)
+    first, slot = datetime(2024, 3, 1, tzinfo=UTC), timedelta(minutes=20)
+    starts = [first + n * slot for n in range(2 * jobs.BATCH)]  # all before the clock is put forward
+    rows = [
+        f"{n};{'AB'[n % 2]};{start:%d.%m.%Y %H:%M};{start + slot:%d.%m.%Y %H:%M};5;x\n"
+        for n, start in enumerate(starts)
+    ]
+    row = queued(session, manage, HEAD + "".join(rows).encode(), owner=owner)
+    lost_id, row_id = lost.id, row.id
+    session.commit()
+    made = sessionmaker(session.get_bind())
+
+    def revoked(_permille: int, position: int) -> None:
+        if position == jobs.BATCH:
+            with made() as other:
+                other.execute(sa.update(Grant).where(Grant.id == lost_id).values(revoked_at=clock.now()))
+                other.commit()
+
+    assert jobs.run_one(made, row_id, revoked)
+    session.expire_all()
+    at = dict(session.execute(
+        sa.select(Station.name, sa.func.count(ChargingSession.id))
+        .join(Connector, Connector.station_id == Station.id)
+        .join(ChargingSession, ChargingSession.connector_id == Connector.id)
+        .group_by(Station.name)
+    ).all())  # fmt: skip
+    assert at == {"A": jobs.BATCH, "B": jobs.BATCH // 2}
+    flagged = session.scalars(sa.select(FlaggedRow.problems)).all()
+    assert flagged == [["unknown_station"]] * (jobs.BATCH // 2)
+    covered = sa.select(Station.name).join(Connector, Connector.station_id == Station.id)
+    covered = covered.join(Coverage, Coverage.connector_id == Connector.id)
+    assert session.scalars(covered).all() == ["A"], "what he lost is not told to be complete"
+
+
+def test_an_importer_who_may_not_know_the_drivers_learns_nothing_from_what_is_known(session: Session) -> None:
+    owner = world.account(session, "owner@demo.example", Kind.AUTHORISATION)
+    manage = world.account(session, "manage@demo.example", Kind.AUTHORISATION)
+    group = world.station_group(session, owner)
+    world.station(session, owner, "A", group)
+    world.grant(session, group, "manage", manage.email, hides_drivers=True)
+    bare = HEAD.replace(b"id;", b"")
+    line = b"A;01.03.2024 10:00;01.03.2024 11:00;5;"
+    imported(session, owner, bare + line + b"Ann\n", owner=owner)
+    right, wrong = (imported(session, manage, bare + line + name, owner=owner) for name in (b"Ann\n", b"Ben\n"))
+    assert [(row.rows_known, row.sessions_added) for row in (right, wrong)] == [(1, 0), (1, 0)]
+
+
+def test_who_may_not_know_the_drivers_sees_no_number_at_what_he_brought_in(session: Session) -> None:
+    owner = world.account(session, "owner@demo.example", Kind.AUTHORISATION)
+    manage = world.account(session, "manage@demo.example", Kind.AUTHORISATION)
+    group = world.station_group(session, owner)
+    world.station(session, owner, "A", group)
+    world.grant(session, group, "manage", manage.email, hides_drivers=True)
+    imported(session, owner, HEAD + b"1;A;01.03.2024 10:00;01.03.2024 11:00;5;Ann\n", owner=owner)
+    imported(session, manage, HEAD + b"2;A;02.03.2024 10:00;02.03.2024 11:00;5;Ann\n", owner=owner)
+    lines = queries.sessions(session, manage.id, queries.SessionFilter(), 1).items
+    (ann,) = session.scalars(sa.select(Driver.id)).all()
+    assert [line.driver for line in lines] == ["", f"#{ann}"]

@@ -1,0 +1,84 @@
+"""Why somebody sees what he sees, and the yearly look at what is shared, as an owner goes about it."""
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import LogIn
+
+pytestmark = pytest.mark.browser
+
+
+def ask(page: Page, email: str, what: str = "") -> None:
+    page.get_by_label("Whose access?").fill(email)
+    if what:
+        page.get_by_label("To do what?").select_option(label=what)
+    page.get_by_role("button", name="Explain").click()
+
+
+def test_the_owner_asks_why_and_why_not_and_looks_with_others_eyes(log_in: LogIn) -> None:
+    page = log_in("master")
+    main = page.get_by_role("main")
+    page.goto("/station-groups")
+    main.get_by_role("link", name="AsO2", exact=True).click()
+    main.get_by_role("link", name="Who sees this?").click()
+
+    ask(page, "Piquet1@demo.example")
+    expect(page.locator("#answer")).to_contain_text("Yes, piquet1@demo.example may do this: see this station group.")
+    expect(page.get_by_role("list", name="The path")).to_contain_text(re.compile("Owner.*AsO2.*Piquet.*piquet1", re.S))
+
+    ask(page, "display@demo.example")
+    expect(page.locator("#answer")).to_contain_text("No, display@demo.example may not do this")
+
+    ask(page, "piquet1@demo.example", "give others access")
+    main.get_by_role("link", name="View as").click()
+    expect(main).to_contain_text("You look with the eyes of piquet1@demo.example")
+    main.get_by_role("table").get_by_role("link").first.click()
+    expect(main).to_contain_text("What he may change here")
+    expect(page.get_by_role("banner")).to_contain_text("master@demo.example")
+
+
+def test_the_owner_goes_through_what_he_shares_by_the_keyboard(log_in: LogIn) -> None:
+    page = log_in("master")
+    main = page.get_by_role("main")
+    page.goto("/station-groups")
+    main.get_by_role("link", name="AdO3", exact=True).click()
+    group = page.url
+    for email in ("one@x.example", "two@x.example"):
+        page.goto(group + "/sharing/add")
+        page.get_by_label("E-mail address").fill(email)
+        page.check("[name=role][value=display]", force=True)
+        main.get_by_role("button", name="Add authorisation").click()
+
+    page.get_by_role("navigation", name="Main navigation").get_by_role("link", name="Sharing").press("Enter")
+    page.get_by_role("searchbox", name="Person or group").fill("ado3")
+    page.keyboard.press("Enter")
+    expect(main.get_by_role("row")).to_have_count(3)
+
+    main.get_by_role("button", name="Confirm one@x.example").press("Enter")
+    expect(main.get_by_role("row", name=re.compile("one@x.example"))).to_contain_text("by Master account")
+    expect(page).to_have_url(re.compile("q=ado3"))
+
+    main.get_by_role("checkbox", name="all on this page").press("Space")
+    main.get_by_role("button", name="Revoke", exact=True).first.press("Enter")
+    expect(main).to_contain_text("AdO3: two@x.example loses")
+    main.get_by_role("button", name="Revoke 2 authorisations").press("Enter")
+    expect(main).to_contain_text("2 authorisations have ended")
+    page.get_by_role("searchbox", name="Person or group").fill("x.example")
+    main.get_by_label("State").select_option(label="ended in the last 90 days")
+    expect(main.get_by_role("row", name=re.compile("one@x.example"))).to_contain_text("Revoked")
+
+    with page.expect_download() as downloaded:
+        main.get_by_role("link", name="Download as CSV").press("Enter")
+    text = downloaded.value.path().read_text(encoding="utf-8-sig")
+    assert {line.split(";")[2] for line in text.splitlines()[1:]} == {"one@x.example", "two@x.example"}
+
+
+def test_a_member_sees_what_is_shared_with_him_and_through_what(log_in: LogIn) -> None:
+    page = log_in("piquet1")
+    page.get_by_role("navigation", name="Main navigation").get_by_role("link", name="Sharing").click()
+    page.get_by_role("main").get_by_role("link", name="Shared with me").click()
+    row = page.get_by_role("row", name=re.compile("AsO2"))
+    expect(row).to_contain_text("Administrate group")
+    expect(row).to_contain_text("Piquet")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts import emails
 from portal.accounts.models import Account
+from portal.core import clock
 from portal.core.errors import N_, RuleBroken
 from portal.licences import operations
 from portal.licences.models import Kind, Licence
@@ -39,6 +40,7 @@ class Row:
     first_day: date | None = None
     last_day: date | None = None
     account_id: int | None = None
+    starts_at: datetime | None = None
     problem: str = ""
 
     @property
@@ -46,7 +48,7 @@ class Row:
         """What it activates; none where there is a problem."""
         if self.problem or self.account_id is None or self.kind is None or self.first_day is None:
             return None
-        return Wanted(self.account_id, self.kind, self.first_day, self.last_day)
+        return Wanted(self.account_id, self.kind, self.first_day, self.last_day, self.starts_at)
 
 
 def read(data: bytes, names: Mapping[str, Kind], today: date) -> list[Row]:
@@ -114,7 +116,7 @@ def _day(text: str) -> date:
 def judge(session: Session, zone: ZoneInfo, rows: Sequence[Row]) -> None:
     """Find the account of each row, and mark those that cannot be activated. Two statements."""
     people = _accounts(session, {row.email for row in rows if not row.problem})
-    taken = _taken(session, set(people.values()))
+    taken, today = _taken(session, set(people.values())), clock.now().astimezone(zone).date()
     in_file: dict[tuple[int, Kind], list[Period]] = {}
     for row in rows:
         row.account_id = people.get(row.email)
@@ -123,7 +125,10 @@ def judge(session: Session, zone: ZoneInfo, rows: Sequence[Row]) -> None:
         if row.account_id is None:
             row.problem = UNKNOWN
             continue
-        period, key = operations.period(row.first_day, row.last_day, zone), (row.account_id, row.kind)
+        key, (starts_at, ends_at) = (row.account_id, row.kind), operations.period(row.first_day, row.last_day, zone)
+        if row.first_day == today:
+            starts_at = operations.from_today(starts_at, [end for _start, end in taken.get(key, ())])
+        row.starts_at, period = starts_at, (starts_at, ends_at)
         if _meets(period, taken.get(key, ())):
             row.problem = HELD
         elif _meets(period, in_file.get(key, ())):

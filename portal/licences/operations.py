@@ -1,6 +1,6 @@
 """Activating and ending licences. Every function works in the caller's transaction and commits nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -29,6 +29,7 @@ class Wanted(NamedTuple):
     kind: Kind
     first_day: date
     last_day: date | None
+    starts_at: datetime | None = None  # where that is not the beginning of the first day
 
 
 def beginning(day: date, zone: ZoneInfo) -> datetime:
@@ -47,6 +48,13 @@ def period(first_day: date, last_day: date | None, zone: ZoneInfo) -> tuple[date
     return beginning(first_day, zone), beginning(last_day + timedelta(days=1), zone) if last_day else None
 
 
+def from_today(starts_at: datetime, ends: Iterable[datetime | None]) -> datetime:
+    """When a licence begins whose first day is today: with the day, or when one of the others ended earlier today, so
+    that what was ended by mistake is activated again at once."""
+    now = clock.now()
+    return max((end for end in ends if end and starts_at < end <= now), default=starts_at)
+
+
 def activate(
     session: Session, actor: Account, account: Account, kind: Kind, first_day: date, last_day: date | None
 ) -> Licence:
@@ -59,9 +67,13 @@ def activate(
     zone = ZoneInfo(actor.time_zone)
     starts_at, ends_at = period(first_day, last_day, zone)
     accounts.locked(session, account.id)
+    if first_day == clock.now().astimezone(zone).date():
+        starts_at = from_today(
+            starts_at, [row.ends_at for row in queries.history(session, account.id) if row.kind == kind]
+        )
     if queries.overlaps(session, account.id, kind, starts_at, ends_at):
         raise RuleBroken("first_day", OVERLAPS)
-    (licence,) = add(session, actor, [Wanted(account.id, kind, first_day, last_day)])
+    (licence,) = add(session, actor, [Wanted(account.id, kind, first_day, last_day, starts_at)])
     return licence
 
 
@@ -75,7 +87,7 @@ def add(session: Session, actor: Account, wanted: Sequence[Wanted]) -> list[Lice
             Licence(
                 account_id=one.account_id,
                 kind=one.kind.value,
-                starts_at=starts_at,
+                starts_at=one.starts_at or starts_at,
                 ends_at=ends_at,
                 activated_by_id=actor.id,
             )

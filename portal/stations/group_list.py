@@ -34,29 +34,29 @@ def groups(
 ) -> Page[GroupRow]:
     """A page of the groups the account owns, manages and views, or of one of these relations, whose name contains the
     text."""
-    mine = reach.of(session, account_id)
-    conditions = [_reached(session, mine, relation), _named(session, search.cleaned(text))]
-    total = session.scalar(sa.select(sa.func.count()).select_from(StationGroup).where(*conditions)) or 0
+    mine, text = reach.of(session, account_id), search.cleaned(text)
+    own = [StationGroup.owner_id == account_id, _named(session, text)]
+    owned = _count(session, own) if relation in (None, Relation.OWNED) else 0
+    shared = _shared(mine, relation, text)
+    total = owned + len(shared)
     number = min(max(1, number), max(1, -(-total // paging.SIZE)))
-    order = (StationGroup.owner_id != account_id, StationGroup.owner_id, StationGroup.name, StationGroup.id)
-    statement = (
-        sa.select(StationGroup, Account.name, Account.email, *_figures())
-        .join(Account, Account.id == StationGroup.owner_id)
-        .where(*conditions)
-        .order_by(*order)
-    )
-    found = session.execute(statement.limit(paging.SIZE).offset(paging.offset(number))).all()
+    first, ids = paging.offset(number), []
+    if first < owned:
+        listed = sa.select(StationGroup.id).where(*own).order_by(StationGroup.name, StationGroup.id)
+        ids = [*session.scalars(listed.limit(paging.SIZE).offset(first))]
+    begin = max(0, first - owned)
+    found = _found(session, ids + shared[begin : begin + paging.SIZE - len(ids)])
     grants = _grants(session, [row[0].id for row in found if _may_count(mine, row[0])])
     rows = [
         GroupRow(
             group,
-            name or email,
+            owner,
             Relation.OWNED if group.owner_id == account_id else mine.groups[group.id].relation,
             stations,
             connectors,
             grants.get(group.id, 0) if _may_count(mine, group) else None,
         )
-        for group, name, email, stations, connectors in found
+        for group, owner, stations, connectors in found
     ]
     return Page(rows, number, total)
 
@@ -81,12 +81,25 @@ def sizes(session: Session, group: StationGroup) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def _reached(session: Session, mine: Reach, relation: Relation | None) -> sa.ColumnElement[bool]:
-    own = StationGroup.owner_id == mine.account_id
-    if relation == Relation.OWNED:
-        return own
-    shared = reach.among(session, StationGroup.id, mine.ids(relation))
-    return shared if relation is not None else sa.or_(own, shared)
+def _count(session: Session, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
+    return session.scalar(sa.select(sa.func.count()).select_from(StationGroup).where(*conditions)) or 0
+
+
+def _shared(mine: Reach, relation: Relation | None, text: str) -> list[int]:
+    """The groups shared with the account, owner by owner, by name. They are all at hand, thousands at most; to look
+    for them together with its own ones, PostgreSQL would read all groups there are."""
+    kept = [g for g in mine.groups.values() if relation in (None, g.relation) and text.lower() in g.name.lower()]
+    return [g.id for g in sorted(kept, key=lambda g: (g.owner_id, g.name, g.id))]
+
+
+def _found(session: Session, ids: Sequence[int]) -> list[tuple[StationGroup, str, int, int]]:
+    """The groups with their owners and figures, in the order of the ids. The owners are looked up by themselves: a
+    join would tempt the planner to walk along all accounts."""
+    rows = session.execute(sa.select(StationGroup, *_figures()).where(StationGroup.id.in_(ids))).all()
+    people = sa.select(Account.id, Account.name, Account.email).where(Account.id.in_({row[0].owner_id for row in rows}))
+    names = {id_: name or email for id_, name, email in session.execute(people)}
+    found = [(group, names[group.owner_id], stations, connectors) for group, stations, connectors in rows]
+    return sorted(found, key=lambda row: ids.index(row[0].id))
 
 
 def _named(session: Session, text: str) -> sa.ColumnElement[bool]:

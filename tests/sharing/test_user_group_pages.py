@@ -74,10 +74,10 @@ def test_a_file_shows_what_it_would_do_and_writes_nothing(
         re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row)).strip() for row in re.findall(r"<tr>.*?</tr>", page, re.S)
     ]
     assert rows[1:] == [
-        "5 bad@ Not an address, left out",
-        "4 new@x.example Twice in the file",
-        "3 SUB@x.example Already in the group",
-        "2 new@x.example New",
+        "bad@ 5 Not an address, left out",
+        "new@x.example 4 Twice in the file",
+        "SUB@x.example 3 Already in the group",
+        "new@x.example 2 New",
     ]
     assert inside(session, place.users) == ["sub@x.example"]
     answer = master.post(f"/user-groups/{place.users.id}/upload/add", data={"found": sealed(page)})

@@ -45,7 +45,9 @@ def test_the_mail_is_the_same_whether_an_account_exists_or_not(
         master.post(page_of(place) + "/add", data={"email": email, "role": "display"})
     known, unknown = session.scalars(sa.select(MailMessage).order_by(MailMessage.id)).all()
     assert (known.recipient, unknown.recipient) == ("sub@x.example", "nobody@x.example")
-    assert (known.subject, known.body) == (unknown.subject, unknown.body)
+    bodies = {re.sub(r"/invitation/\S+", "/invitation/…", mail.body) for mail in (known, unknown)}
+    assert known.subject == unknown.subject
+    assert len(bodies) == 1
     assert "http://piquet.example/shared-with-me" in known.body
 
 

@@ -40,3 +40,31 @@ def full_scans(session: Session, statements: list[Statement]) -> list[str]:
     """The plans that read all stations or all connectors there are."""
     plans = [plan(session, statement) for statement in statements]
     return [plan for plan in plans if FULL_SCAN.search(plan)]
+
+
+def scans_of(session: Session, statements: list[Statement], tables: set[str]) -> list[str]:
+    """What reads one of these tables from end to end: the SQL with the step of its plan, by whatever name it calls the
+    table, an index read from end to end included."""
+    step = _sqlite_scan if session.get_bind().dialect.name == "sqlite" else _postgresql_scan
+    found = [(text, step(session, (text, values), tables)) for text, values in statements]
+    return [f"{scan}: {text}" for text, scan in found if scan]
+
+
+def _sqlite_scan(session: Session, statement: Statement, tables: set[str]) -> str:
+    views = session.connection().exec_driver_sql("SELECT sql FROM sqlite_master WHERE type = 'view'").scalars()
+    texts = " ".join([statement[0], *views])
+    named = tables | {alias for table, alias in re.findall(r"\b(\w+) AS (\w+)", texts) if table in tables}
+    steps = [line.split() for line in plan(session, statement).splitlines()]
+    return next((" ".join(words) for words in steps if words[0] == "SCAN" and words[1] in named), "")
+
+
+def _postgresql_scan(session: Session, statement: Statement, tables: set[str]) -> str:
+    rows = session.connection().exec_driver_sql("EXPLAIN (FORMAT JSON) " + statement[0], statement[1])
+    waiting = [rows.scalar_one()[0]["Plan"]]
+    while waiting:
+        node = waiting.pop()
+        waiting += node.get("Plans", [])
+        narrowed = "Index Cond" in node or "Recheck Cond" in node or "TID Cond" in node
+        if node.get("Relation Name") in tables and not narrowed:
+            return f"{node['Node Type']} on {node['Relation Name']}"
+    return ""

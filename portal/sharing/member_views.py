@@ -24,6 +24,8 @@ from portal.sharing import endings, memberships, operations
 from portal.sharing.answers import letters_limit, tell
 from portal.sharing.user_group_views import Page, bp
 
+__all__ = ["bp"]
+
 ROWS_SHOWN = 500
 LONGEST_FIELD = 450_000  # of a form, of whose fields Flask takes 500 kB
 

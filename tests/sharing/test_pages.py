@@ -108,7 +108,7 @@ def test_both_sides_learn_which_one_must_act(session: Session, place: SimpleName
     world.grant(session, place.group, "display", place.sub.email)
     session.execute(sa.delete(Licence).where(Licence.account_id == place.master.id))
     page, mine = logged_in(place.master).get(page_of(place)).text, logged_in(place.sub).get("/shared-with-me").text
-    assert "Your licence “Authorisation” is not active" in page
+    assert "The licence “Authorisation” is missing" in page
     assert "This side must act" in page
     assert "The other side must act" not in page
     assert "The other side must act" in mine

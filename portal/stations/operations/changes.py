@@ -42,8 +42,8 @@ def assign(session: Session, action: str, row: Subject, actor: Account, values: 
 
 
 def hold_own(session: Session, actor: Account, row: Station | StationGroup) -> None:
-    """The row as it is now, kept from others until the transaction ends; NotThere unless it is still the actor's: it may
-    have been transferred after the gate let him in."""
+    """The row as it is now, kept from others until the transaction ends; NotThere unless it is still the actor's: it
+    may have been transferred after the gate let him in."""
     session.refresh(row, with_for_update=True)
     if row.owner_id != actor.id:
         raise NotThere

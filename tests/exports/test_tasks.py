@@ -79,7 +79,7 @@ def test_without_anything_the_guide_begins_at_the_destination(session: Session, 
     page = logged_in(world.account(session, "new@demo.example")).get("/exports").text
     assert "Three steps" in page
     assert "/exports/destinations/new" in page
-    assert "licence Auto-export is missing" in page
+    assert "The licence “Auto-export” is missing" in page
 
 
 def test_the_list_of_a_stranger_is_empty(session: Session, scene: Scene, logged_in: LogIn) -> None:
@@ -96,12 +96,26 @@ def test_a_task_is_saved_and_planned_at_once(session: Session, scene: Scene, bro
     assert days == [START, START + timedelta(days=1), START + timedelta(days=2)]
 
 
-def test_without_the_licence_it_is_saved_and_says_that_it_waits(
+def test_without_the_licence_there_is_its_request_instead_of_the_form(
     session: Session, scene: Scene, browser: FlaskClient
 ) -> None:
     session.execute(sa.update(Licence).values(ends_at=clock.now() - timedelta(days=1)))
     session.commit()
-    page = browser.post("/exports/tasks/new", data=_form(scene), follow_redirects=True).text
+    page = browser.get("/exports/tasks/new").text
+    assert 'action="/licences/request"' in page
+    assert 'name="hours_after_end"' not in page
+    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    assert answer.status_code == 422
+    assert "The licence Auto-export is missing: request it first." in answer.text
+    assert _named(session, "Second") is None
+
+
+def test_a_change_without_the_licence_is_saved_and_says_that_it_waits(
+    session: Session, scene: Scene, browser: FlaskClient
+) -> None:
+    session.execute(sa.update(Licence).values(ends_at=clock.now() - timedelta(days=1)))
+    session.commit()
+    page = browser.post(_url(scene, "/edit"), data=_form(scene), follow_redirects=True).text
     assert _named(session, "Second") is not None
     assert "It waits: the licence Auto-export is missing" in page
 

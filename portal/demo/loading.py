@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from portal import models  # noqa: F401  every table
 from portal.accounts import passwords, queries
+from portal.accounts.links import Links
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.charging import jobs, table_files
 from portal.charging.date_text import DateOrder
@@ -20,7 +21,7 @@ from portal.core import clock, files, schema
 from portal.core.config import Settings
 from portal.core.db import session_factory
 from portal.core.errors import SettingsError
-from portal.demo import exporting, surroundings
+from portal.demo import exporting, sharing, surroundings
 from portal.demo.dates import ROWS, Shift, move, open_sessions, shift_to
 from portal.licences.models import Kind, Licence
 from portal.stations.models import Access, Connector, Grant, Permission, Station, StationGroup, StationGroupStation
@@ -58,6 +59,7 @@ def load(settings: Settings, tell: Callable[[str], None]) -> Shift:
                 _refuse_what_is_no_demo(session, settings)
                 tell("Setting up accounts, stations and station groups ...")
                 _people_and_stations(session, shift_to(clock.now().date()))
+                sharing.load(session, Links.of(settings))
                 session.commit()
         _finish_imports(sessions, tell)
         with sessions() as session:

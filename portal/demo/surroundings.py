@@ -32,11 +32,11 @@ class Login(NamedTuple):
 LOGINS = (
     Login("operator@demo.example", "Platform operator", "the platform's operator: accounts, licences, mail"),
     Login("master@demo.example", "Master account", "owns every station; shares station group Bl2"),
-    Login("manage@demo.example", "Managing sub-account", "may edit Bl2 (Manage stations)"),
+    Login("manage@demo.example", "Managing sub-account", "may edit Bl2 (Manage stations), sees AsO8 without drivers"),
     Login("display@demo.example", "Viewing sub-account", "sees Bl2 read-only (Display stations)"),
     Login("piquet1@demo.example", "Piquet member 1", "member of user group Piquet"),
     Login("piquet2@demo.example", "Piquet member 2", "member of user group Piquet"),
-    Login("stranger@demo.example", "Stranger", "sees nothing of it"),
+    Login("stranger@demo.example", "Stranger", "sees nothing of it but the offer of one station"),
 )
 
 

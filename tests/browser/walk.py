@@ -17,7 +17,7 @@ EXAMPLES = {
     "destination_id": "SELECT min(id) FROM destination",
     "driver_id": "SELECT id FROM driver WHERE label = 'Bl2-5'",
     "formatter_id": "SELECT min(id) FROM formatter",
-    "grant_id": "SELECT min(id) FROM station_group_grant",
+    "grant_id": "SELECT min(id) FROM station_group_grant WHERE ends_at > '2000' AND email IS NOT NULL",
     "invitation_id": "SELECT min(id) FROM invitation",
     "licence_id": "SELECT min(id) FROM licence WHERE account_id <> (SELECT id FROM account WHERE is_operator)",
     "member_id": "SELECT min(id) FROM user_group_member",
@@ -31,6 +31,16 @@ EXAMPLES = {
     "task_id": "SELECT min(id) FROM export_task",
     "transfer_id": "SELECT min(id) FROM transfer",
     "user_group_id": "SELECT min(id) FROM user_group",
+}
+
+# Pages that lead away when nothing was ticked: the name of the tick boxes, and rows of the demo that are ticked.
+GRANT_ON_BL2 = "SELECT min(id) FROM station_group_grant WHERE email = 'display@demo.example'"
+REQUEST = "SELECT min(id) FROM licence_request WHERE decided_at IS NULL"
+TICKED = {
+    "chosen_grants.change": ("grant", GRANT_ON_BL2),
+    "chosen_grants.revoke": ("grant", GRANT_ON_BL2),
+    "licence_requests.approve": ("request", REQUEST),
+    "licence_requests.decline": ("request", REQUEST),
 }
 
 NO_PAGES = ("static", "stations.image")
@@ -49,7 +59,9 @@ def pages(app: Flask, database: Path) -> Iterator[tuple[str, str]]:
             raise LookupError(f"{rule.rule} has an argument without an example: {missing}")
         wanted = {argument: ids[argument] for argument in rule.arguments}
         if None not in wanted.values():
-            yield _who(app, rule), _path(app, rule, wanted)
+            name, ticked = TICKED.get(rule.endpoint, ("", ""))
+            query = f"?{name}={connection.execute(ticked).fetchone()[0]}" if ticked else ""
+            yield _who(app, rule), _path(app, rule, wanted) + query
 
 
 def _who(app: Flask, rule: Rule) -> str:

@@ -128,6 +128,42 @@ def test_every_page_says_whose_data_these_are(portal: Supervised) -> None:
     assert f"Trondheim (A. L. Sørensen et al., CC BY 4.0), moved by {expected.weeks(TODAY)} weeks" in page
 
 
+def test_every_kind_of_sharing_is_there_with_few_mails(portal: Supervised) -> None:
+    live = "revoked_at IS NULL AND (ends_at IS NULL OR ends_at > datetime('now'))"
+    kinds = {
+        "ends": f"{live} AND ends_at IS NOT NULL AND starts_at <= datetime('now')",
+        "planned": "starts_at > datetime('now') AND revoked_at IS NULL",
+        "revoked": "revoked_at IS NOT NULL",
+        "hides drivers": f"{live} AND hides_drivers",
+    }
+    for kind, condition in kinds.items():
+        assert ask(portal, f"SELECT count(*) FROM station_group_grant WHERE {condition}") == [(1,)], kind
+    unopened = "sent_at IS NOT NULL AND link_used_at IS NULL"
+    invited = {email for (email,) in ask(portal, f"SELECT email FROM invitation WHERE {unopened}")}
+    assert invited > {"caretaker@demo.example", "piquet3@demo.example"}
+    offers = ask(portal, "SELECT to_email, kind, state FROM transfer")
+    assert offers == [("stranger@demo.example", "station", "offered")]
+    asked = ask(portal, "SELECT kind, approved FROM licence_request ORDER BY id")
+    assert asked == [("auto_export", 0), ("authorisation", None)]
+    ((mails,),) = ask(portal, "SELECT count(*) FROM mail_message")
+    assert isinstance(mails, int)
+    assert mails < 10
+    assert ask(portal, "SELECT count(*) FROM audit_entry WHERE action LIKE 'grant:give_%'") == [(5,)]
+
+
+def test_the_log_ins_see_what_the_readme_says(portal: Supervised) -> None:
+    seen = ask(
+        portal,
+        "SELECT account.email, station_group.name, role FROM standing JOIN account ON account.id = account_id "
+        "JOIN station_group ON station_group.id = station_group_id WHERE account.email <> 'master@demo.example'",
+    )
+    assert {row for row in seen if row[0] in ("display@demo.example", "stranger@demo.example")} == {
+        ("display@demo.example", "Bl2", "display")
+    }
+    assert ("manage@demo.example", "Bl2", "manage") in seen
+    assert ("piquet1@demo.example", "AsO2", "administrate") in seen
+
+
 def test_it_tells_what_takes_its_time(portal: Supervised) -> None:
     assert "Importing 6,878 charging sessions ..." in portal.out
     assert portal.err == ""

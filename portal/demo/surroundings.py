@@ -54,7 +54,8 @@ def with_drop_box(data_dir: Path, environ: Mapping[str, str]) -> dict[str, str]:
     (data_dir / "drop-box").mkdir(mode=0o700, exist_ok=True)
     kept = data_dir / "drop-box-port"
     if not kept.exists() or not _is_free(int(kept.read_text())):
-        kept.write_text(str(next(port for port in DROP_BOX_PORTS if _is_free(port))))
+        # By chance, so that two demos that start at once do not take the same one.
+        kept.write_text(str(next(port for port in iter(lambda: secrets.choice(DROP_BOX_PORTS), 0) if _is_free(port))))
     return {"DELIVERY_ALLOWED_PORTS": kept.read_text(), **environ}
 
 

@@ -12,6 +12,9 @@ from portal.core.db import LARGEST_ID
 from portal.core.errors import NotAllowed, NotThere
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
 
+# No row has this id. What is not there is looked for all the same, so that the answer takes as long as for what is
+# there and not the asker's.
+NO_ROW = 0
 Row = TypeVar("Row", Station, Connector, StationGroup, Grant)
 
 
@@ -35,13 +38,20 @@ def may(session: Session, account_id: int, action: str, station: Station) -> boo
     station's groups."""
     if station.owner_id == account_id:
         return authz.owner_may(action)
-    return authz.may(session, account_id, action, groups_of(session, station.id))
+    return _by_group(session, account_id, action, station.id)
+
+
+def _by_group(session: Session, account_id: int, action: str, station_id: int) -> bool:
+    return authz.may(session, account_id, action, groups_of(session, station_id) or [NO_ROW])
 
 
 def station(session: Session, account_id: int, action: str, row_id: int) -> Station:
     """The station, when the account may do the action; NotThere or NotAllowed else."""
     row = _row(session, Station, row_id)
-    if row is None or not may(session, account_id, "station:view", row):
+    if row is None:
+        _by_group(session, account_id, "station:view", row_id)
+        raise NotThere
+    if not may(session, account_id, "station:view", row):
         raise NotThere
     if action != "station:view" and not may(session, account_id, action, row):
         raise NotAllowed
@@ -51,16 +61,16 @@ def station(session: Session, account_id: int, action: str, row_id: int) -> Stat
 def connector(session: Session, account_id: int, action: str, row_id: int) -> Connector:
     """The connector, by what the account is to its station; NotThere or NotAllowed else."""
     row = _row(session, Connector, row_id)
+    station(session, account_id, action, row.station_id if row else NO_ROW)
     if row is None:
         raise NotThere
-    station(session, account_id, action, row.station_id)
     return row
 
 
 def station_group(session: Session, account_id: int, action: str, row_id: int) -> StationGroup:
     """The station group, when the account may do the action; NotThere or NotAllowed else."""
     row = _row(session, StationGroup, row_id)
-    if row is None or not authz.may(session, account_id, "station_group:view", [row_id]):
+    if not authz.may(session, account_id, "station_group:view", [row_id]) or row is None:
         raise NotThere
     if action != "station_group:view" and not authz.may(session, account_id, action, [row_id]):
         raise NotAllowed
@@ -70,9 +80,9 @@ def station_group(session: Session, account_id: int, action: str, row_id: int) -
 def grant(session: Session, account_id: int, action: str, row_id: int) -> Grant:
     """The grant, by what the account is to its station group; NotThere or NotAllowed else."""
     row = _row(session, Grant, row_id)
+    station_group(session, account_id, action, row.station_group_id if row else NO_ROW)
     if row is None:
         raise NotThere
-    station_group(session, account_id, action, row.station_group_id)
     return row
 
 

@@ -181,6 +181,11 @@ def compare(session: Session, some: list[World]) -> None:
             listed = sorted(session.scalars(authz.visible(world.account, action)).unique())
             assert listed == [group for group, actions in expected.items() if action in actions], (world, action)
         assert authz.may(session, world.account, mixed, [world.owner]) == (mixed in expected[world.owner]), world
+        # Asked of several groups at once it is another statement; of the second one alone as well.
+        both = authz.may(session, world.account, mixed, [world.owner, world.grantee])
+        assert both == any(mixed in actions for actions in expected.values()), world
+        several = {held.station_group_id for held in authz.standings(session, world.account, [world.grantee, 0])}
+        assert several <= {world.grantee}, world
 
 
 def test_check_list_and_explanation_say_what_the_requirement_says(worlds: Session) -> None:

@@ -304,7 +304,9 @@ def rewritten(function: Callable[..., Any], old: str, new: str) -> Iterator[None
 
 MISTAKES_IN_THE_GATE: dict[str, tuple[Callable[..., Any], str, str]] = {
     "standings of everybody": (authz._of, "standing.c.account_id == account_id", "sa.true()"),
-    "standings on every group": (authz.standings, "standing.c.station_group_id.in_(ids)", "sa.true()"),
+    "standings on any of many groups": (authz.standings, "standing.c.station_group_id.in_(ids)", "sa.true()"),
+    "standings on another group": (authz.standings, '"station_group_id": ids[0]', '"station_group_id": ids[0] - 1'),
+    "standings of another account": (authz.standings, '"account_id": account_id', '"account_id": account_id - 1'),
     "the licence is not looked at": (
         authz._pairs,
         "(role, licence, action) in ALLOWED",
@@ -318,20 +320,20 @@ MISTAKES_IN_THE_GATE: dict[str, tuple[Callable[..., Any], str, str]] = {
     "any owner may do anything": (stations.may, "station.owner_id == account_id", "station.owner_id"),
     "a station is seen by everybody": (
         stations.station,
-        'row is None or not may(session, account_id, "station:view", row)',
-        "row is None",
+        'if not may(session, account_id, "station:view", row)',
+        "if False",
     ),
     "who sees a station may do anything to it": (stations.station, "raise NotAllowed", "pass"),
     "a connector is loaded past its station": (
         stations.connector,
-        "station(session, account_id, action, row.station_id)",
+        "station(session, account_id, action, row.station_id if row else NO_ROW)",
         "pass",
     ),
     "a station group is seen by everybody": (stations.station_group, "raise NotThere", "pass"),
     "who sees a group may do anything to it": (stations.station_group, "raise NotAllowed", "pass"),
     "a grant is loaded past its group": (
         stations.grant,
-        "station_group(session, account_id, action, row.station_group_id)",
+        "station_group(session, account_id, action, row.station_group_id if row else NO_ROW)",
         "pass",
     ),
     "the list of stations shows everybody's": (

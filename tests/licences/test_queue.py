@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core import authz, clock
+from portal.core.errors import RuleBroken
 from portal.core.mail import MailMessage
 from portal.licences import operations, requests
 from portal.licences.models import Kind, Licence, LicenceRequest
@@ -171,6 +172,19 @@ def test_a_decision_is_made_once(session: Session, browser: FlaskClient, act: st
     for _ in range(2):
         assert browser.post(f"{HERE}/{act}", data=data).location == HERE
     assert len(letters_of(session)) == 1
+
+
+def test_of_two_operators_the_second_one_finds_it_decided(session: Session, operator: Account) -> None:
+    (row_id,) = asked(session, "one")
+    requests.decline(session, operator, [row_id], "No")
+    session.flush()
+    for decide in (
+        lambda: requests.decline(session, operator, [row_id], "Still no"),
+        lambda: requests.approve(session, operator, [row_id], clock.now().date(), None),
+    ):
+        with pytest.raises(RuleBroken, match="decided or withdrawn already"):
+            decide()
+    assert session.get_one(LicenceRequest, row_id).reason == "No"
 
 
 @pytest.mark.parametrize("ticked", ["", "x", "-1", "99999999999999999999", "1000003", "²"])

@@ -91,7 +91,8 @@ def examples(session: Session, owner: Account) -> Ids:
         return row.id  # type: ignore[attr-defined,no-any-return]  # every table here has one
 
     now, day = datetime.now(UTC), date(2026, 11, 1)
-    group, users = world.station_group(session, owner), world.user_group(session, owner, "Piquet", "piquet@x.example", owner.email)
+    group = world.station_group(session, owner)
+    users = world.user_group(session, owner, "Piquet", "piquet@x.example", owner.email)
     station = world.station(session, owner, "Station", group)
     connector: Connector = station.connectors[0]
     grant = world.grant(session, group, "manage", users)

@@ -64,9 +64,7 @@ def test_what_begins_after_the_new_end_ends(session: Session, place: SimpleNames
     assert chain.bottom.revoked_at is None
 
 
-def test_what_ends_sooner_is_left_alone(
-    session: Session, place: SimpleNamespace, chain: SimpleNamespace
-) -> None:
+def test_what_ends_sooner_is_left_alone(session: Session, place: SimpleNamespace, chain: SimpleNamespace) -> None:
     soon = clock.now() + WEEK / 2
     short = operations.give(session, place.sub, place.group, Offer(DISPLAY, "short@x.example", ends_at=soon))
     done = operations.change_all(

@@ -82,8 +82,9 @@ def test_a_reference_is_unique_and_the_other_named_to_who_may_see_it(session: Se
     operations.edit_station(session, scene.owner, scene.lonely, StationValues("Depot", reference="CH-7"))
     with pytest.raises(RuleBroken, match="Depot"):
         operations.edit_station(session, scene.owner, scene.station, StationValues("Via Nassa", reference=" CH-7 "))
+    taken = StationValues("Via Nassa", reference="CH-7")
     with pytest.raises(RuleBroken) as refused:
-        operations.edit_station(session, scene.administrate, scene.station, StationValues("Via Nassa", reference="CH-7"))
+        operations.edit_station(session, scene.administrate, scene.station, taken)
     assert "Depot" not in str(refused.value)
 
 

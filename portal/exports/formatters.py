@@ -18,7 +18,7 @@ from portal.exports.models import Format, Formatter
 from portal.formats import csv_file, esl_xml
 from portal.formats.errors import FormatError, SettingsError
 from portal.formats.file_names import check_pattern
-from portal.formats.rows import QUARTER_HOUR, Identifier, Meter, MeterPeriod, Quarter
+from portal.formats.rows import Identifier, Meter, MeterPeriod, Series
 
 PREVIEW_LINES = 12
 
@@ -118,7 +118,7 @@ def samples(*, quarters: bool) -> Iterator[MeterPeriod]:
             f"Sample {number}",
         )
         amounts = [wh if quarter == 40 else 0 for quarter in range(96)]
-        held = [Quarter(starts_at + i * QUARTER_HOUR, amount, "W") for i, amount in enumerate(amounts)]
+        held = Series(starts_at, amounts, "W" * 96)
         yield MeterPeriod(meter, starts_at, starts_at + timedelta(days=1), wh, 96, 0, 0, held if quarters else None)
 
 

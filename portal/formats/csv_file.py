@@ -8,10 +8,11 @@ give the energy at 14:15.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -22,11 +23,12 @@ from portal.formats.rows import (
     Meter,
     MeterPeriod,
     Quality,
-    Quarter,
+    Series,
     check_decimals,
     check_energy,
     check_identifier,
     check_obis,
+    checked_series,
     chunks,
     identifier_of,
     kwh,
@@ -65,11 +67,10 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 # What spreadsheets take as the start of a formula, full-width forms included, after blanks or none.
 FORMULA = re.compile("^[ \u00a0\u2000-\u200f\u3000\ufeff]*[=+\\-@\t\r\n|%\uff1d\uff0b\uff0d\uff20]")
 
-COUNTS: Final[dict[Quality, tuple[str, str, str]]] = {
-    "W": ("1", "0", "0"),
-    "E": ("0", "1", "0"),
-    "F": ("0", "0", "1"),
-}
+FLAGS: Final = {counted: {quality: str(int(quality == counted)) for quality in "WEF"} for counted in "WEF"}
+
+# Amounts repeat: most quarter hours are 0 or the full power of a connector.
+REMEMBERED_AMOUNTS: Final = 32_768
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,33 +166,11 @@ def _lines(rows: Iterable[MeterPeriod], settings: CsvSettings) -> Iterator[str]:
             meter = row.meter
             template = _template(meter, settings)
         if by_quarter:
-            for quarter in _checked_quarters(row):
-                yield template % tuple([cell(quarter) for cell in quarter_cells])
+            series = checked_series(row)
+            columns = [cells(series) for cells in quarter_cells]
+            yield template * len(series.quality) % tuple(chain.from_iterable(zip(*columns, strict=True)))
         else:
             yield template % tuple([cell(row) for cell in period_cells])
-
-
-def _checked_quarters(row: MeterPeriod) -> Iterator[Quarter]:
-    """The row's quarter hours; FormatError unless they fill the period and hold exactly its energy."""
-    if row.quarters is None:
-        raise FormatError(row.meter.name, "%(meter)s has no quarter hours.")
-    expected, energy_wh = row.starts_at, 0
-    for quarter in row.quarters:
-        if quarter.starts_at != expected or quarter.energy_wh < 0:
-            raise FormatError(
-                row.meter.name, "%(meter)s has no valid quarter hour from %(instant)s on.", instant=_utc(expected)
-            )
-        expected += QUARTER_HOUR
-        energy_wh += quarter.energy_wh
-        yield quarter
-    if expected != row.ends_at:
-        raise FormatError(row.meter.name, "%(meter)s has quarter hours until %(instant)s only.", instant=_utc(expected))
-    if energy_wh != row.energy_wh:
-        raise FormatError(row.meter.name, "%(meter)s has quarter hours that do not sum to the period’s energy.")
-
-
-def _utc(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
 def _template(meter: Meter, settings: CsvSettings) -> str:
@@ -260,24 +239,29 @@ def _period_cells(settings: CsvSettings) -> list[Callable[[MeterPeriod], str]]:
     return [cells[column] for column in settings.columns if column in cells]
 
 
-def _quarter_cells(settings: CsvSettings) -> list[Callable[[Quarter], str]]:
+def _quarter_cells(settings: CsvSettings) -> list[Callable[[Series], Iterable[str]]]:
+    """For each column that is not the meter's own its cells, one for each quarter hour."""
     stamp, decimals, mark = _stamp(settings), settings.decimals, settings.decimal_mark
-    stamp_end = remembered(lambda instant: stamp(instant + QUARTER_HOUR))
 
-    @lru_cache(maxsize=8192)  # quarter hours repeat: most are 0 or the full power of a connector
+    @lru_cache(maxsize=8)  # all meters of a period have the same stamps
+    def stamps(first: datetime, count: int) -> Sequence[str]:
+        return [stamp(first + number * QUARTER_HOUR) for number in range(count)]
+
+    @lru_cache(maxsize=REMEMBERED_AMOUNTS)
     def energy_kwh(energy_wh: int) -> str:
         return kwh(energy_wh, decimals, mark)
 
-    cells: dict[str, Callable[[Quarter], str]] = {
-        "period_start": lambda quarter: stamp(quarter.starts_at),
-        "period_end": lambda quarter: stamp_end(quarter.starts_at),
-        "energy_kwh": lambda quarter: energy_kwh(quarter.energy_wh),
-        "energy_wh": lambda quarter: str(quarter.energy_wh),
-        "measured": lambda quarter: COUNTS[quarter.quality][0],
-        "substitute": lambda quarter: COUNTS[quarter.quality][1],
-        "missing": lambda quarter: COUNTS[quarter.quality][2],
-        "completeness": lambda quarter: f"0{mark}0" if quarter.quality == "F" else f"100{mark}0",
-        "status": lambda quarter: quarter.quality,
+    present = {"W": f"100{mark}0", "E": f"100{mark}0", "F": f"0{mark}0"}
+    cells: dict[str, Callable[[Series], Iterable[str]]] = {
+        "period_start": lambda series: stamps(series.starts_at, len(series.quality)),
+        "period_end": lambda series: stamps(series.starts_at + QUARTER_HOUR, len(series.quality)),
+        "energy_kwh": lambda series: map(energy_kwh, series.energy_wh),
+        "energy_wh": lambda series: map(str, series.energy_wh),
+        "measured": lambda series: map(FLAGS["W"].__getitem__, series.quality),
+        "substitute": lambda series: map(FLAGS["E"].__getitem__, series.quality),
+        "missing": lambda series: map(FLAGS["F"].__getitem__, series.quality),
+        "completeness": lambda series: map(present.__getitem__, series.quality),
+        "status": lambda series: series.quality,
     }
     return [cells[column] for column in settings.columns if column in cells]
 

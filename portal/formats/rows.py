@@ -7,11 +7,13 @@ and in order, and keep none of it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import groupby
 from typing import Final, Literal
+from zoneinfo import ZoneInfo
 
 from portal.formats.errors import FormatError, SettingsError
 
@@ -56,20 +58,21 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
-class Quarter:
-    """One quarter hour from `starts_at` (UTC), with its energy in Wh."""
+class Series:
+    """Quarter hours from `starts_at` (UTC) on, without a gap: the energy of each in Wh, and of each the quality, one
+    letter W, E or F."""
 
     starts_at: datetime
-    energy_wh: int
-    quality: Quality
+    energy_wh: Sequence[int]
+    quality: str
 
 
 @dataclass(frozen=True, slots=True)
 class MeterPeriod:
     """The energy of one meter from `starts_at` (inclusive) to `ends_at` (exclusive).
 
-    `measured`, `substitute` and `missing` count quarter hours; `quarters` holds all of them in order where
-    a format needs them; `register_wh` is the running virtual register at `ends_at`.
+    `measured`, `substitute` and `missing` count quarter hours; `series` holds all of them where a format needs
+    them; `register_wh` is the running virtual register at `ends_at`: all energy since the meter's first session.
     """
 
     meter: Meter
@@ -79,7 +82,7 @@ class MeterPeriod:
     measured: int
     substitute: int
     missing: int
-    quarters: Iterable[Quarter] | None = None
+    series: Series | None = None
     register_wh: int | None = None
 
 
@@ -121,6 +124,62 @@ def check_energy(row: MeterPeriod) -> None:
         raise FormatError(row.meter.name, "%(meter)s has negative energy.")
     if row.ends_at <= row.starts_at:
         raise FormatError(row.meter.name, "%(meter)s has a period that ends before it starts.")
+
+
+def checked_series(row: MeterPeriod) -> Series:
+    """The row's quarter hours; FormatError unless they fill the period, none is negative, each has a quality, and
+    their sum is the period's energy."""
+    name, series = row.meter.name, row.series
+    if series is None:
+        raise FormatError(name, "%(meter)s has no quarter hours.")
+    held, until = series.energy_wh, series.starts_at + len(series.energy_wh) * QUARTER_HOUR
+    if series.starts_at != row.starts_at:
+        raise FormatError(name, "%(meter)s has quarter hours from %(instant)s on only.", instant=_utc(series.starts_at))
+    if until != row.ends_at or not held:
+        raise FormatError(name, "%(meter)s has quarter hours until %(instant)s only.", instant=_utc(until))
+    if len(series.quality) != len(held) or series.quality.strip("WEF"):
+        raise FormatError(name, "%(meter)s has quarter hours without a quality.")
+    if min(held) < 0:
+        raise FormatError(name, "%(meter)s has a quarter hour with negative energy.")
+    if sum(held) != row.energy_wh:
+        raise FormatError(name, "%(meter)s has quarter hours that do not sum to the period’s energy.")
+    return series
+
+
+def by_day(row: MeterPeriod, zone: ZoneInfo) -> Iterator[MeterPeriod]:
+    """The row, which has quarter hours, as one row for each local day that it reaches into, in order; their energy and
+    counts sum to the row's, their registers end with the row's."""
+    series, register = checked_series(row), row.register_wh
+    left = row.energy_wh
+    for starts_at, first, after in _days(row.starts_at, len(series.energy_wh), zone):
+        held, quality = series.energy_wh[first:after], series.quality[first:after]
+        energy_wh = sum(held)
+        left -= energy_wh
+        yield MeterPeriod(
+            meter=row.meter,
+            starts_at=starts_at,
+            ends_at=starts_at + len(held) * QUARTER_HOUR,
+            energy_wh=energy_wh,
+            measured=quality.count("W"),
+            substitute=quality.count("E"),
+            missing=quality.count("F"),
+            series=Series(starts_at, held, quality),
+            register_wh=None if register is None else register - left,
+        )
+
+
+@lru_cache(maxsize=64)
+def _days(starts_at: datetime, count: int, zone: ZoneInfo) -> Sequence[tuple[datetime, int, int]]:
+    """For each local day among so many quarter hours: its first instant, its first one's number, and the number after
+    its last."""
+    instants = [starts_at + number * QUARTER_HOUR for number in range(count)]
+    days = groupby(range(count), lambda number: instants[number].astimezone(zone).date())
+    spans = [(held[0], held[-1] + 1) for held in (list(numbers) for _, numbers in days)]
+    return [(instants[first], first, after) for first, after in spans]
+
+
+def _utc(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M} UTC"
 
 
 def kwh(energy_wh: int, decimals: int = 4, mark: str = ".") -> str:

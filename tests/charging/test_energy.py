@@ -14,7 +14,7 @@ from portal.charging import energy
 from portal.charging.energy import EnergySource, meter_periods, uncovered
 from portal.charging.models import ChargingSession, Coverage, Driver, QuarterHour
 from portal.exports.periods import DAY, make_period
-from portal.formats.rows import Meter
+from portal.formats.rows import Meter, Series
 from portal.stations.models import Connector
 from tests import world
 from tests.statements import plan, recorded
@@ -106,7 +106,8 @@ def _check(session: Session, source: EnergySource, starts_at: datetime, ends_at:
         counts = [sum(quality == letter for _, quality in expected) for letter in "WEF"]
         assert [row.measured, row.substitute, row.missing] == counts
         assert row.energy_wh == sum(amount for amount, _ in expected)
-    assert [(quarter.energy_wh, quarter.quality) for quarter in row.quarters or ()] == expected
+    assert row.series is not None
+    assert list(zip(row.series.energy_wh, row.series.quality, strict=True)) == expected
 
 
 @pytest.mark.parametrize(
@@ -119,7 +120,29 @@ def test_a_covered_day_without_a_session_is_measured_zero(
     _cover(session, connectors[0], period.starts_at, period.ends_at)
     (row,) = meter_periods(session, _sources(connectors[:1]), period.starts_at, period.ends_at, quarters=True)
     assert (row.energy_wh, row.measured, row.missing) == (0, quarters, 0)
-    assert len(list(row.quarters or ())) == quarters
+    assert row.series == Series(period.starts_at, [0] * quarters, "W" * quarters)
+
+
+def test_the_register_is_all_energy_until_the_period_ends(
+    session: Session, owner: Account, connectors: list[Connector]
+) -> None:
+    driver = _driver(session, owner)
+    _charge(session, connectors[0], MIDNIGHT - 300 * DAY, 7, 11)
+    _charge(session, connectors[0], MIDNIGHT - QUARTER, 100, 20, driver=driver)
+    _charge(session, connectors[1], MIDNIGHT, 5, driver=driver)
+    _charge(session, connectors[1], MIDNIGHT + DAY, 1000, driver=driver)
+    virtual = EnergySource(_meter("driver"), tuple(row.id for row in connectors), driver)
+    sources = [*_sources(connectors), virtual]
+    before = list(meter_periods(session, sources, MIDNIGHT - DAY, MIDNIGHT, register=True))
+    rows = list(meter_periods(session, sources, MIDNIGHT, MIDNIGHT + DAY, register=True))
+    assert [row.register_wh for row in before] == [118, 0, 0, 100]
+    assert [row.register_wh for row in rows] == [138, 5, 0, 125]
+    assert [row.energy_wh for row in rows] == [20, 5, 0, 25]
+
+
+def test_no_register_is_read_unless_it_is_wanted(session: Session, connectors: list[Connector]) -> None:
+    (row,) = meter_periods(session, _sources(connectors[:1]), MIDNIGHT, MIDNIGHT + DAY)
+    assert row.register_wh is None
 
 
 def test_a_day_that_nothing_covers_is_missing(session: Session, connectors: list[Connector]) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from portal.formats.rows import Meter, MeterPeriod, Quality, Quarter
+from portal.formats.rows import Meter, MeterPeriod, Quality, Series
 
 ZURICH = ZoneInfo("Europe/Zurich")
 GOLDEN = Path(__file__).parent / "golden"
@@ -32,19 +32,15 @@ def row(meter: Meter, start: date, end: date, energy_wh: int, register_wh: int |
 
 def with_quarters(empty: MeterPeriod, energy: Callable[[int], int], quality: Callable[[int], Quality]) -> MeterPeriod:
     """The row with quarter hours made by their number, its energy and counts taken from them."""
-    quarters = tuple(
-        Quarter(empty.starts_at + number * timedelta(minutes=15), energy(number), quality(number))
-        for number in range(empty.measured)
-    )
-    counts = [sum(quarter.quality == which for quarter in quarters) for which in "WEF"]
-    energy_wh = sum(quarter.energy_wh for quarter in quarters)
+    energy_wh = [energy(number) for number in range(empty.measured)]
+    letters = "".join(quality(number) for number in range(empty.measured))
     return replace(
         empty,
-        energy_wh=energy_wh,
-        measured=counts[0],
-        substitute=counts[1],
-        missing=counts[2],
-        quarters=quarters,
+        energy_wh=sum(energy_wh),
+        measured=letters.count("W"),
+        substitute=letters.count("E"),
+        missing=letters.count("F"),
+        series=Series(empty.starts_at, energy_wh, letters),
     )
 
 

@@ -14,11 +14,22 @@ from hypothesis import strategies as st
 
 from portal.formats.csv_file import COLUMNS, CsvSettings, write
 from portal.formats.errors import FormatError, SettingsError
-from portal.formats.rows import Meter, MeterPeriod
-from tests.formats.examples import GARAGE_1, GARAGE_2, GOLDEN, VISITORS, many, quarter_day, row, with_quarters
+from portal.formats.rows import QUARTER_HOUR, Meter, MeterPeriod, Series
+from tests.formats.examples import (
+    GARAGE_1,
+    GARAGE_2,
+    GOLDEN,
+    VISITORS,
+    local_midnight,
+    many,
+    quarter_day,
+    row,
+    with_quarters,
+)
 
 MARCH = (date(2026, 3, 1), date(2026, 4, 1))
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
+START = local_midnight(SPRING)
 STAMPED = ("identifier", "period_end", "energy_kwh", "status")
 
 
@@ -189,26 +200,24 @@ def test_it_refuses_and_names_the_meter(meter: Meter, chosen: dict[str, Any], me
     assert refused.value.meter == meter.name
 
 
-def test_it_refuses_quarter_hours_with_a_gap_or_a_wrong_sum() -> None:
-    whole = quarter_day(GARAGE_1, SPRING)
-    assert whole.quarters is not None
-    quarters = list(whole.quarters)
-    for bad in (quarters[1:], quarters[:50] + quarters[51:], quarters[:-1], quarters + quarters[-1:], []):
-        with pytest.raises(FormatError, match="quarter hour"):
-            written([replace(whole, quarters=bad)], per="quarter")
-    with pytest.raises(FormatError, match="do not sum"):
-        written([replace(whole, energy_wh=1)], per="quarter")
-
-
-def test_it_refuses_quarter_hours_out_of_order_or_with_negative_energy() -> None:
-    whole = quarter_day(GARAGE_1, SPRING)
-    assert whole.quarters is not None
-    first, second, *rest = whole.quarters
-    swapped = [second, first, *rest]
-    balanced = [replace(first, energy_wh=-5), replace(second, energy_wh=5), *rest]
-    for bad in (swapped, balanced):
-        with pytest.raises(FormatError, match="2026-03-28 23:00 UTC"):
-            written([replace(whole, quarters=bad)], per="quarter")
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        (Series(START, [1] * 91, "W" * 91), "until 2026-03-29 21:45 UTC only"),
+        (Series(START, [1] * 93, "W" * 93), "until 2026-03-29 22:15 UTC only"),
+        (Series(START + QUARTER_HOUR, [1] * 92, "W" * 92), "from 2026-03-28 23:15 UTC on only"),
+        (Series(START, [], ""), "until 2026-03-28 23:00 UTC only"),
+        (Series(START, [1] * 92, "W" * 91), "without a quality"),
+        (Series(START, [1] * 92, "W" * 91 + "X"), "without a quality"),
+        (Series(START, [-5, 5] * 46, "W" * 92), "negative energy"),
+        (Series(START, [2] * 92, "W" * 92), "do not sum"),
+    ],
+)
+def test_it_refuses_quarter_hours_that_are_not_those_of_the_period(held: Series, message: str) -> None:
+    energy_wh = 0 if min(held.energy_wh, default=0) < 0 else 92
+    bad = replace(row(GARAGE_1, SPRING, SPRING + timedelta(days=1), energy_wh), series=held)
+    with pytest.raises(FormatError, match=message):
+        written([bad], per="quarter")
 
 
 def test_an_empty_name_is_a_record_of_its_own() -> None:

@@ -26,6 +26,8 @@ LABELS: Mapping[str, Any] = {
     "format": _l("Format"),
     "formatter": _l("Formatter"),
     "from": _l("From"),
+    "grant_default_days": _l("Usual duration in days"),
+    "grant_most_days": _l("Longest duration in days"),
     "hides_drivers": _l("Hides drivers"),
     "host": _l("Server"),
     "hours_after_end": _l("Hours after the end"),

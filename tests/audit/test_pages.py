@@ -1,10 +1,12 @@
 """The pages of the audit log: everybody reads what concerns him, the operator everything, in sentences."""
 
+import ast
 import csv
 import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -17,11 +19,14 @@ from portal.audit import kinds, queries
 from portal.audit.sentences import SENTENCES
 from portal.core import audit, clock
 from portal.core.audit import AuditEntry
+from portal.licences import requests
 from portal.licences.models import Kind
 from tests import world
 from tests.statements import plan, recorded
 
 LogIn = Callable[[Account], FlaskClient]
+PORTAL = Path(__file__).parents[2] / "portal"
+RECORDING = {"record", "_record", "assign"}  # what is called to write an entry
 MANY = 100_000
 SCAN = re.compile(r"SCAN audit_(entry|seal)\b(?!.*USING (COVERING )?INDEX)|Seq Scan on audit_")
 
@@ -201,6 +206,41 @@ def test_the_csv_holds_everything_and_no_formula(session: Session, master: Accou
     assert len([row for row in rows if row[5] == "station:create"]) == 60
     assert ["'=cmd()", "'=1+1"] in [row[5:7] for row in rows]
     assert all(len(row) == 8 for row in rows)
+
+
+def recorded_actions() -> set[str]:
+    """Every action that the code hands to the audit log, as a text or as a constant of its module."""
+    found: set[str] = set()
+    for path in PORTAL.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        constants = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        for call in calls:
+            if getattr(call.func, "attr", getattr(call.func, "id", "")) in RECORDING:
+                values = [constants.get(arg.id, arg) if isinstance(arg, ast.Name) else arg for arg in call.args]
+                found |= {str(one.value) for one in values if isinstance(one, ast.Constant)}
+    return {text for text in found if re.fullmatch(r"[a-z_]+[:.][a-z_]+", text)}
+
+
+def test_everything_that_is_recorded_is_told_in_a_sentence() -> None:
+    """An entry without one is shown as it was written, which nobody but us can read."""
+    found = recorded_actions()
+    assert {"grant:revoke", "access:refused", "licence_request.declined", "station:edit", "task.changed"} <= found
+    assert found <= SENTENCES.keys()
+
+
+def test_a_declined_request_is_told_with_its_reason(session: Session, master: Account, logged_in: LogIn) -> None:
+    operator = world.account(session, "operator@x.example", operator=True)
+    request = requests.ask(session, master, Kind.REPORTS)
+    requests.decline(session, operator, [request.id], "Comes later.")
+    told = "Declined the request for the licence Reports: Comes later."
+    assert told in cells(logged_in(master), "/audit?kind=licences")[0]
 
 
 def test_actions_of_a_kind_have_a_kind(session: Session) -> None:

@@ -13,7 +13,7 @@ from portal.accounts.login import current_account
 from portal.core import forms, web
 from portal.core.db import LARGEST_ID, db
 from portal.core.display import local_date, ngettext
-from portal.core.errors import NotAllowed, RuleBroken
+from portal.core.errors import RuleBroken
 from portal.core.paging import SIZE
 from portal.core.urls import inner_path
 from portal.core.web import guard
@@ -113,7 +113,7 @@ def revoke() -> Page:
     if "agreed" in request.form:
         try:
             ended = operations.revoke_all(session, current_account(), grants)
-        except (RuleBroken, NotAllowed) as broken:
+        except RuleBroken as broken:
             session.rollback()
             flash(_reason(broken), "danger")
             return redirect(_back())
@@ -183,10 +183,8 @@ def _nothing_ticked() -> WerkzeugResponse:
     return redirect(_back())
 
 
-def _reason(broken: RuleBroken | NotAllowed) -> str:
+def _reason(broken: RuleBroken) -> str:
     """Why nothing was revoked, with the recipient where the rule is about one of several."""
-    if isinstance(broken, NotAllowed):
-        return str(gettext("Nothing is revoked: one of these is more than you may give."))
     if isinstance(broken, operations.RefusedFor):
         who = queries.recipient(db.session(), broken.grant)
         return str(gettext("%(who)s: %(reason)s", who=who, reason=forms.words(broken)))

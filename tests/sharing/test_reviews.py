@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -145,6 +146,28 @@ def test_many_are_revoked_at_once_after_the_consequences_were_shown(
     for grant in (one, two):
         session.refresh(grant)
         assert grant.revoked_by_id == place.master.id
+
+
+def test_a_right_lost_at_the_last_moment_is_refused_and_recorded(
+    session: Session, place: SimpleNamespace, sub: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the look at the list and the act: the rule asks again, and nothing of the attempt is lost."""
+    own = world.grant(session, place.group, "administrate", "sub@x.example")
+    grant = world.grant(session, place.group, "display", "third@x.example")
+    session.commit()
+    chosen = reviews.chosen
+
+    def then_lose_it(asking: Session, *arguments: Any) -> object:
+        lines = chosen(asking, *arguments)
+        asking.execute(sa.update(Grant).where(Grant.id == own.id).values(revoked_at=clock.now()))
+        return lines
+
+    monkeypatch.setattr(reviews, "chosen", then_lose_it)
+    assert sub.post("/shared-by-me/revoke", data={"grant": grant.id, "agreed": "1"}).status_code == 403
+    session.refresh(grant)
+    assert grant.revoked_at is None
+    entry = session.scalars(sa.select(AuditEntry).where(AuditEntry.action == "access:refused")).one()
+    assert (entry.actor_id, entry.detail["path"]) == (place.sub.id, "/shared-by-me/revoke")
 
 
 def rows_of(answer: object) -> list[list[str]]:

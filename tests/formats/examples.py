@@ -14,6 +14,8 @@ ZURICH = ZoneInfo("Europe/Zurich")
 GOLDEN = Path(__file__).parent / "golden"
 CREATED = datetime(2026, 4, 1, 3, 15, 9, tzinfo=UTC)
 
+SENDER, RECEIVER = "12X-PIQUET-----W", "12X-UTILITY----T"
+
 GARAGE_1 = Meter("CH9900000000000000000000000000001", "40012345", "LP-01", "EH1", "Einstellhalle 1")
 GARAGE_2 = Meter("CH9900000000000000000000000000002", "40012346", "LP-02 <B&B>", 'EH "2"', "Einstellhalle 2; Süd")
 VISITORS = Meter("CH9900000000000000000000000000003", None, None, None, "=Besucher")
@@ -60,3 +62,8 @@ def many(count: int) -> Iterator[MeterPeriod]:
     for number in range(count):
         meter = Meter(f"CH99{number:029d}", None, None, None, f"Platz {number}")
         yield MeterPeriod(meter, starts_at, ends_at, number * 37 % 900_000, 2972, 0, 0)
+
+
+def coded(number: int, factory_no: str | None = "4711") -> Meter:
+    """A meter with the Swiss metering code of that number."""
+    return Meter(None, factory_no, None, f"CH990000{number:025d}", f"Ladepunkt {number}")

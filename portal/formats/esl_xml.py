@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 from xml.sax.saxutils import escape
 from zoneinfo import ZoneInfo
 
@@ -18,17 +18,22 @@ from portal.formats.errors import FormatError, SettingsError
 from portal.formats.rows import (
     CONTROL,
     IDENTIFIERS,
+    NOT_XML,
     Identifier,
     Meter,
     MeterPeriod,
+    by_day,
     check_decimals,
     check_energy,
     check_identifier,
     check_obis,
+    check_status_texts,
     chunks,
     identifier_of,
     kwh,
+    register_of,
     remembered,
+    worst,
 )
 
 ATTRIBUTES: Final[dict[Identifier, str]] = {
@@ -40,8 +45,8 @@ ATTRIBUTES: Final[dict[Identifier, str]] = {
 
 ATTRIBUTE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,63}")
 
-# Production [2] Char of XML 1.0, the other way round.
-NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+VALUES: Final = ("advance", "register", "both")
+PER: Final = ("period", "day")
 
 QUOTED: Final = {'"': "&quot;"}
 
@@ -51,31 +56,48 @@ class EslSettings:
     """How a formatter writes ESLBillingData; SettingsError on construction names the field at fault.
 
     `identifier` must stand on every meter, `further_identifiers` are written where a meter has them;
-    attributes come in the order of IDENTIFIERS. `attributes` maps identifiers to attribute names. The
-    energy of the period stands under `obis`; with `register_obis` the running register stands above it.
+    attributes come in the order of IDENTIFIERS. `attributes` maps identifiers to attribute names. `values`
+    says what stands in a period: its energy under `obis`, the running virtual register at its end under
+    `register_obis`, or the register and below it the energy. With `per` day each local day is a period.
+    `status` stands beside each value; an empty one makes it the worst of the period's quarter hours, by the
+    texts for W, E and F.
     """
 
     identifier: Identifier = "device_location_id"
     further_identifiers: tuple[Identifier, ...] = ()
     attributes: dict[Identifier, str] = field(default_factory=lambda: dict(ATTRIBUTES))
+    values: Literal["advance", "register", "both"] = "advance"
     obis: str = "1-1:1.9.0"
-    register_obis: str | None = None
+    register_obis: str = "1-1:1.8.0"
+    per: Literal["period", "day"] = "period"
     system_from: str = "Piquet"
     system_to: str = "IS-E"
     zone: ZoneInfo = field(default_factory=lambda: ZoneInfo("Europe/Zurich"))
     decimals: int = 4
     status: str = "V"
+    status_texts: tuple[str, ...] = ("W", "E", "F")
 
     def __post_init__(self) -> None:
         for identifier in (self.identifier, *self.further_identifiers):
             check_identifier("identifier", identifier)
         check_decimals("decimals", self.decimals)
+        for name, choices in (("values", VALUES), ("per", PER)):
+            if getattr(self, name) not in choices:
+                raise SettingsError(name, "Choose one of %(choices)s.", choices=", ".join(choices))
         check_obis("obis", self.obis)
-        if self.register_obis is not None:
-            check_obis("register_obis", self.register_obis)
-        for name in ("system_from", "system_to", "status"):
+        check_obis("register_obis", self.register_obis)
+        if self.values == "both" and self.obis == self.register_obis:
+            raise SettingsError("register_obis", "Energy and register need a code of their own each.")
+        for name in ("system_from", "system_to"):
             _check_text(name, getattr(self, name))
+        if self.status:
+            _check_text("status", self.status)
+        check_status_texts(self.status_texts)
         _check_attributes(self.attributes)
+
+    @property
+    def writes_register(self) -> bool:
+        return self.values != "advance"
 
 
 def _check_text(name: str, value: str) -> None:
@@ -100,15 +122,17 @@ def write(rows: Iterable[MeterPeriod], settings: EslSettings, created: datetime)
 
     Consecutive rows of one meter become the TimePeriods of one Meter element and must follow each other
     in time. Raises FormatError for no rows at all, a missing identifier, characters XML cannot hold,
-    negative energy, a missing register where one is written, and overlapping periods; ValueError for an
-    instant that is not UTC. `created` (UTC) goes to the header.
+    negative energy, a missing register where one is written, missing quarter hours where days are written,
+    and overlapping periods; ValueError for an instant that is not UTC. `created` (UTC) goes to the header.
     """
     return chunks(_lines(rows, settings, created), "utf-8")
 
 
 def _lines(rows: Iterable[MeterPeriod], settings: EslSettings, created: datetime) -> Iterator[str]:
+    if settings.per == "day":
+        rows = (day for row in rows for day in by_day(row, settings.zone))
     local = _local_times(settings.zone)
-    template = _period_template(settings)
+    template, values = _period_template(settings), _values(settings)
     head = _head(settings, local(created))
     meter: Meter | None = None
     ended_at: datetime | None = None
@@ -122,20 +146,25 @@ def _lines(rows: Iterable[MeterPeriod], settings: EslSettings, created: datetime
             yield _meter(row.meter, settings)
             meter = row.meter
         ended_at = row.ends_at
-        values = _values(row, settings)
-        yield template % (local(ended_at), *values)
+        yield template % (local(ended_at), *values(row))
     if meter is None:
         raise FormatError(None, "There is no meter to write: the file needs at least one.")
     yield "</Meter>\n</ESLBillingData>\n"
 
 
-def _values(row: MeterPeriod, settings: EslSettings) -> tuple[str, ...]:
-    energy = kwh(row.energy_wh, settings.decimals)
-    if settings.register_obis is None:
-        return (energy,)
-    if row.register_wh is None or row.register_wh < 0:
-        raise FormatError(row.meter.name, "%(meter)s has no meter reading at the end of the period.")
-    return (kwh(row.register_wh, settings.decimals), energy)
+def _values(settings: EslSettings) -> Callable[[MeterPeriod], list[str]]:
+    """What fills the template of a period after its end: each value with its status."""
+    texts = dict(zip("WEF", settings.status_texts, strict=True))
+
+    def values(row: MeterPeriod) -> list[str]:
+        status = escape(settings.status, QUOTED) or texts[worst(row)]
+        energy = [kwh(row.energy_wh, settings.decimals), status]
+        if settings.values == "advance":
+            return energy
+        register = [kwh(register_of(row), settings.decimals), status]
+        return register if settings.values == "register" else register + energy
+
+    return values
 
 
 def _local_times(zone: ZoneInfo) -> Callable[[datetime], str]:
@@ -169,8 +198,8 @@ def _attribute(meter: Meter, identifier: Identifier) -> str:
 
 
 def _period_template(settings: EslSettings) -> str:
-    """A TimePeriod with places for its end and one value per OBIS code, for `%`."""
-    status = escape(settings.status, QUOTED).replace("%", "%%")
-    codes = [code for code in (settings.register_obis, settings.obis) if code is not None]
-    values = "".join(f'<ValueRow obis="{code}" value="%s" status="{status}"/>\n' for code in codes)
+    """A TimePeriod with places for its end, and for each OBIS code a value and its status, for `%`."""
+    codes = [settings.register_obis, settings.obis]
+    chosen = {"advance": codes[1:], "register": codes[:1], "both": codes}[settings.values]
+    values = "".join(f'<ValueRow obis="{code}" value="%s" status="%s"/>\n' for code in chosen)
     return f'<TimePeriod end="%s">\n{values}</TimePeriod>\n'

@@ -41,6 +41,12 @@ QUARTER_HOUR: Final = timedelta(minutes=15)
 CHUNK_SIZE: Final = 64 * 1024
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Of no width, or turning the direction: two identifiers that look the same would be different ones.
+INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
+
+# Production [2] Char of XML 1.0, the other way round.
+NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+STATUS_TEXT = re.compile(r"[A-Za-z0-9]{1,10}")
 
 # Periods repeat from meter to meter: 10,000 instants are more than a quarter of a year in quarter hours.
 REMEMBERED_INSTANTS: Final = 10_000
@@ -87,8 +93,8 @@ class MeterPeriod:
 
 
 def identifier_of(meter: Meter, identifier: Identifier) -> str:
-    """The meter's identifier, unaltered. A missing or blank one, blanks around it and control characters
-    raise FormatError: a utility assigns energy by it, so it is never repaired here."""
+    """The meter's identifier, unaltered. A missing or blank one, blanks around it, control characters and invisible
+    ones raise FormatError: a utility assigns energy by it, so it is never repaired here."""
     value: str | None = getattr(meter, identifier)
     label = LABELS[identifier]
     if value is None or not value.strip():
@@ -97,6 +103,8 @@ def identifier_of(meter: Meter, identifier: Identifier) -> str:
         raise FormatError(meter.name, "%(meter)s has blanks around its %(identifier)s.", identifier=label)
     if CONTROL.search(value):
         raise FormatError(meter.name, "%(meter)s has a control character in its %(identifier)s.", identifier=label)
+    if INVISIBLE.search(value):
+        raise FormatError(meter.name, "%(meter)s has an invisible character in its %(identifier)s.", identifier=label)
     return value
 
 
@@ -180,6 +188,33 @@ def _days(starts_at: datetime, count: int, zone: ZoneInfo) -> Sequence[tuple[dat
 
 def _utc(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M} UTC"
+
+
+def check_status_texts(texts: tuple[str, ...]) -> None:
+    """SettingsError on `status_texts` unless W, E and F have a text each, and each another one."""
+    if len(set(texts)) != len("WEF") or not all(map(STATUS_TEXT.fullmatch, texts)):
+        raise SettingsError("status_texts", "Enter three different texts of letters and digits, for W, E and F.")
+
+
+def register_of(row: MeterPeriod) -> int:
+    """The running virtual register at the period's end; FormatError where there is none."""
+    if row.register_wh is None or row.register_wh < 0:
+        raise FormatError(row.meter.name, "%(meter)s has no meter reading at the end of the period.")
+    return row.register_wh
+
+
+def permille(row: MeterPeriod) -> int:
+    """How many of a thousand quarter hours are not missing, rounded down."""
+    present = row.measured + row.substitute
+    total = present + row.missing
+    return present * 1000 // total if total else 0
+
+
+def worst(row: MeterPeriod) -> Quality:
+    """The worst quality of the period's quarter hours."""
+    if row.missing:
+        return "F"
+    return "E" if row.substitute else "W"
 
 
 def kwh(energy_wh: int, decimals: int = 4, mark: str = ".") -> str:

@@ -321,7 +321,7 @@ def expected(period: MeterPeriod) -> list[tuple[datetime, int, str]]:
 
 days = st.sampled_from([date(2026, 1, 1), SPRING - DAY, SPRING, AUTUMN - DAY, AUTUMN, date(2028, 2, 29)])
 quarter = st.tuples(st.integers(1, 10**9), st.sampled_from("WEF"))
-latin = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]), min_size=1, max_size=35)
+latin = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc", "Cf"]), min_size=1, max_size=35)
 identifiers = st.one_of(latin, st.text("?+:'x", min_size=1, max_size=35)).filter(lambda text: text == text.strip())
 
 
@@ -390,7 +390,8 @@ def test_an_identifier_cannot_end_its_segment() -> None:
     [
         ("Zähler Ł", "ISO 8859-1 cannot hold"),
         ("€", "ISO 8859-1 cannot hold"),
-        ("A\u200fB", "ISO 8859-1 cannot hold"),
+        ("A\u200fB", "invisible character"),
+        ("A\xadB", "invisible character"),
         ("\ud800", "ISO 8859-1 cannot hold"),
         ("X" * 36, "more than 35"),
         ("X" * 10_000, "more than 35"),

@@ -23,6 +23,7 @@ from portal.formats.errors import FormatError
 from portal.formats.issue import Issue
 from portal.formats.market_ids import metering_code_of
 from portal.formats.mscons_settings import KINDS, PROFILES, QUALIFIERS, MsconsSettings
+from portal.formats.order import Order
 from portal.formats.rows import (
     QUARTER_HOUR,
     Meter,
@@ -50,9 +51,10 @@ def write(rows: Iterable[MeterPeriod], settings: MsconsSettings, issue: Issue, p
     """The interchange, ISO 8859-1, in pieces of about 64 KB or one message; rows are read as the pieces are taken.
     `part` numbers the files of a run that has several.
 
-    Raises FormatError for no rows at all, an identifier that is missing, malformed, too long or not in ISO 8859-1,
-    negative energy, quarter hours that do not fill the period or do not sum to its energy, a missing register or
-    device number where one is written, and a run whose number is too long; ValueError for an instant that is not UTC.
+    Raises FormatError for no rows at all, an identifier that is missing, malformed, too long, not in ISO 8859-1 or that
+    of two meters, overlapping periods, negative energy, quarter hours that do not fill the period or do not sum to its
+    energy, a missing register or device number where one is written, and a run whose number is too long; ValueError
+    for an instant that is not UTC.
     """
     return chunks(_interchange(rows, settings, issue, part), ENCODING)
 
@@ -85,6 +87,7 @@ class _Messages:
 
     def __init__(self, settings: MsconsSettings, issue: Issue) -> None:
         self.count = 0
+        self._order = Order()
         self._settings, self._issue, self._kind = settings, issue, KINDS[settings.kind]
         self._amounts = Amounts(settings.decimals, settings.decimal_mark)
         self._instant = _instants(settings)
@@ -100,6 +103,7 @@ class _Messages:
     def about(self, row: MeterPeriod) -> Iterator[str]:
         """The message of this row; before that of a correction the one that cancels what it replaces."""
         code = self._identifier(row.meter)
+        self._order.check(row, code)
         corrects = self._issue.corrects(code)
         if self._settings.kind in PROFILES:
             yield self._profile(row, code, corrects)

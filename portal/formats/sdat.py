@@ -19,6 +19,7 @@ from portal.formats.amounts import Amounts
 from portal.formats.errors import FormatError, SettingsError
 from portal.formats.issue import Issue
 from portal.formats.market_ids import check_company, metering_code_of
+from portal.formats.order import Order
 from portal.formats.rows import Meter, MeterPeriod, by_day, check_decimals, check_energy, remembered
 
 VERSIONS: Final = {"1.4": ("ValidatedMeteredData_14", "1p4"), "1.6": ("ValidatedMeteredData_16", "1p6")}
@@ -111,15 +112,16 @@ def write(rows: Iterable[MeterPeriod], settings: SdatSettings, issue: Issue) -> 
     """The documents in the order of the rows, made as they are taken; each row with quarter hours becomes one for each
     of its local days. A correction has Status 5 (replace) instead of 9 (original).
 
-    Raises FormatError for no rows at all, a missing or malformed metering code, negative energy, quarter hours that do
-    not fill the period or do not sum to its energy, and a period that is not whole local days; ValueError for an
-    instant that is not UTC.
+    Raises FormatError for no rows at all, a missing or malformed metering code, one that two meters have, overlapping
+    periods, negative energy, quarter hours that do not fill the period or do not sum to its energy, and a period that
+    is not whole local days; ValueError for an instant that is not UTC.
     """
-    write_document = _document_writer(settings, issue)
+    write_document, order = _document_writer(settings, issue), Order()
     number = 0
     for row in rows:
         check_energy(row)
         code = metering_code_of(row.meter)
+        order.check(row, code)
         if not (_is_midnight(row.starts_at, settings.zone) and _is_midnight(row.ends_at, settings.zone)):
             raise FormatError(row.meter.name, "%(meter)s has a period that is not whole days.")
         for day in by_day(row, settings.zone):

@@ -336,6 +336,10 @@ def meter_rows(draw: st.DrawFn) -> MeterPeriod:
     )
 
 
+def identifier(period: MeterPeriod) -> str | None:
+    return period.meter.device_location_id
+
+
 forms = st.fixed_dictionaries(
     {
         "kind": st.sampled_from(["profile_22e", "profile"]),
@@ -346,7 +350,9 @@ forms = st.fixed_dictionaries(
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(st.lists(meter_rows(), min_size=1, max_size=3), forms, st.sampled_from([ORIGINAL, CORRECTION]))
+@given(
+    st.lists(meter_rows(), min_size=1, max_size=3, unique_by=identifier), forms, st.sampled_from([ORIGINAL, CORRECTION])
+)
 def test_pydifact_reads_back_every_quarter_hour(rows: list[MeterPeriod], form: dict[str, Any], issue: Issue) -> None:
     messages = read(written(rows, issue, identifier="device_location_id", **form))
     assert [held.location for held in messages] == [period.meter.device_location_id for period in rows]
@@ -355,7 +361,12 @@ def test_pydifact_reads_back_every_quarter_hour(rows: list[MeterPeriod], form: d
 
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(0, 10**12), st.integers(0, 5), identifiers), min_size=1, max_size=4),
+    st.lists(
+        st.tuples(st.integers(0, 10**12), st.integers(0, 5), identifiers),
+        max_size=4,
+        min_size=1,
+        unique_by=lambda amount: amount[2],
+    ),
     st.sampled_from([ORIGINAL, CORRECTION]),
 )
 def test_pydifact_reads_back_the_energy_of_each_meter(amounts: list[tuple[int, int, str]], issue: Issue) -> None:
@@ -441,6 +452,16 @@ def test_a_reading_without_device_number() -> None:
 def test_it_refuses_rows_that_cannot_be_billed(rows: list[MeterPeriod], chosen: dict[str, Any], message: str) -> None:
     with pytest.raises(FormatError, match=message):
         written(rows, **chosen)
+
+
+@pytest.mark.parametrize("kind", ["profile", "energy"])
+def test_it_writes_no_quarter_hour_twice(kind: str) -> None:
+    first, second = quarter_day(coded(1), SPRING), quarter_day(coded(2), SPRING)
+    twin = replace(first, meter=replace(first.meter, name="Ladepunkt 9"))
+    with pytest.raises(FormatError, match="Ladepunkt 9 has the same identifier as Ladepunkt 1"):
+        written([first, second, twin], kind=kind)
+    with pytest.raises(FormatError, match="overlap"):
+        written([first, second, first], kind=kind)
 
 
 def test_it_refuses_instants_that_are_not_utc() -> None:

@@ -263,7 +263,7 @@ def quarters(rows: list[MeterPeriod]) -> Iterator[tuple[str, datetime, int, str]
 
 
 @settings(deadline=None)  # the machine may be busy
-@given(st.lists(meter_rows(), min_size=1, max_size=3))
+@given(st.lists(meter_rows(), min_size=1, max_size=3, unique_by=lambda period: period.meter.metering_code))
 def test_elementtree_reads_back_every_quarter_hour(rows: list[MeterPeriod]) -> None:
     written = documents(rows)
     assert [quarter for document in written for quarter in read(document.content)] == list(quarters(rows))
@@ -309,6 +309,18 @@ later = replace(
 def test_it_refuses_rows_that_cannot_be_billed(rows: list[MeterPeriod], message: str) -> None:
     with pytest.raises(FormatError, match=message):
         documents(rows)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (replace(whole_day, meter=replace(coded(1), name="Ladepunkt 9")), "the same identifier as Ladepunkt 1"),
+        (whole_day, "overlap"),
+    ],
+)
+def test_it_writes_no_quarter_hour_twice(other: MeterPeriod, message: str) -> None:
+    with pytest.raises(FormatError, match=message):
+        documents([whole_day, quarter_day(coded(2), SPRING), other])
 
 
 def test_it_refuses_a_day_of_another_time_zone() -> None:

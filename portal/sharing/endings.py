@@ -50,18 +50,22 @@ def losses_with_user_group(session: Session, user_group_id: int) -> Sequence[Los
 
 
 def given_by_member(session: Session, user_group_id: int, email: str) -> Sequence[int]:
-    """The ids of the grants that the holder of the address gave under a grant to the user group."""
+    """As `given_by_members`, for one address."""
     return given_by_members(session, user_group_id, [email])
 
 
 def given_by_members(session: Session, user_group_id: int, addresses: Iterable[str]) -> Sequence[int]:
-    """As `given_by_member`, for the holders of several addresses."""
+    """The ids of the grants that were given under a grant to the user group by who is not in it without these
+    addresses: their holders, and who was in it by an address that he has not any more."""
     source = aliased(Grant)
+    staying = sa.select(UserGroupMember.email).where(
+        UserGroupMember.user_group_id == user_group_id, UserGroupMember.email.not_in(list(addresses))
+    )
     return session.scalars(
         sa.select(Grant.id)
         .join(source, source.id == Grant.under_grant_id)
         .join(Account, Account.id == Grant.granted_by_id)
-        .where(source.user_group_id == user_group_id, Account.email.in_(list(addresses)), Grant.revoked_at.is_(None))
+        .where(source.user_group_id == user_group_id, Account.email.not_in(staying), Grant.revoked_at.is_(None))
         .where(not_over(clock.now()))
     ).all()
 

@@ -27,6 +27,10 @@ class Granted(NamedTuple):
     name: str  # of the station group
     given_by: str
 
+    @property
+    def is_planned(self) -> bool:
+        return self.grant.starts_at > clock.now()
+
 
 class Planned(NamedTuple):
     """What a row of an uploaded file would do: new, inside (already), twice or bad (not an address)."""

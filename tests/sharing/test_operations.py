@@ -184,6 +184,28 @@ def test_who_leaves_the_user_group_takes_along_what_he_gave(session: Session, pl
     assert given.revoked_at
 
 
+def test_who_changed_his_address_since_takes_along_what_he_gave(session: Session, place: SimpleNamespace) -> None:
+    world.grant(session, place.group, "administrate", place.users)
+    given = operations.give(session, place.sub, place.group, Offer(DISPLAY, "a@x.example"))
+    place.sub.email = "married@x.example"
+    session.flush()
+    losses = endings.losses_with_member(session, place.users.id, "sub@x.example")
+    assert [loss.grant.id for loss in losses] == [given.id]
+    assert operations.remove_member(session, place.master, place.users.members[0]) == 1
+    session.refresh(given)
+    assert given.revoked_at
+
+
+def test_who_stays_in_the_user_group_keeps_what_he_gave(session: Session, place: SimpleNamespace) -> None:
+    users = world.user_group(session, place.master, "Day", "sub@x.example", "stranger@x.example")
+    world.grant(session, place.group, "administrate", users)
+    given = operations.give(session, place.sub, place.group, Offer(DISPLAY, "a@x.example"))
+    leaving = next(member for member in users.members if member.email == "stranger@x.example")
+    assert operations.remove_member(session, place.master, leaving) == 0
+    session.refresh(given)
+    assert not given.revoked_at
+
+
 def test_deleting_the_user_group_ends_what_was_granted_to_it(session: Session, place: SimpleNamespace) -> None:
     world.grant(session, place.group, "administrate", place.users)
     operations.give(session, place.sub, place.group, Offer(DISPLAY, place.stranger.email))

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -11,7 +12,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account, UserGroup, UserGroupMember
-from portal.core import audit
+from portal.core import audit, clock
 from portal.core.mail import MailMessage
 from portal.licences.models import Kind, Licence
 from portal.sharing import memberships, operations
@@ -215,6 +216,18 @@ def test_the_group_shows_everything_granted_to_it(
     ):
         assert text in page, text
     assert "without the drivers" in page
+    assert "Planned" not in page
+
+
+def test_the_group_shows_what_is_planned_its_owners_licence_and_the_way_to_each_person(
+    session: Session, place: SimpleNamespace, master: FlaskClient
+) -> None:
+    world.grant(session, place.group, "manage", place.users, starts_at=clock.now() + timedelta(days=3))
+    session.execute(sa.delete(Licence).where(Licence.account_id == place.master.id))
+    session.commit()
+    page = shown(master.get(f"/user-groups/{place.users.id}"))
+    for text in ("Planned", "The licence “Authorisation” is missing", "/access?email=sub@x.example"):
+        assert text in page, text
 
 
 def test_nothing_tells_whether_an_address_of_a_file_has_an_account(

@@ -147,6 +147,7 @@ def test_many_are_changed_and_revoked_with_the_keyboard_alone(log_in: LogIn) -> 
     open_sharing(page, "Story of many")
     for name in ("one", "two", "three"):
         give(page, f"{name}@x.example", "display")
+        expect(row(page, f"{name}@x.example")).to_be_visible()  # else the keys go to the page before
     for name in ("two", "one"):  # the newest stands first
         press_until(page, f"[name=grant][aria-label='Choose {name}@x.example']")
         page.keyboard.press("Space")

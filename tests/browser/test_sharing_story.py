@@ -75,6 +75,45 @@ def test_a_team_is_put_together_by_a_file_and_a_member_leaves(log_in: LogIn) -> 
     expect(master.get_by_role("link", name="Night watch")).to_have_count(0)
 
 
+def test_a_later_member_gains_what_the_team_has_and_loses_it_when_removed(log_in: LogIn) -> None:
+    master, member = log_in("master"), log_in("display")
+    master.goto("/user-groups/new")
+    master.fill("[name=name]", "Day shift")
+    master.get_by_role("main").get_by_role("button", name="Add user group").click()
+    team = master.url
+    master.get_by_role("link", name="Rename").click()
+    master.fill("[name=name]", "Day watch")
+    master.get_by_role("main").locator("button[type=submit]").first.click()
+    expect(master.get_by_role("heading", level=1)).to_have_text("Day watch")
+    master.goto("/station-groups")
+    master.get_by_role("main").get_by_role("link", name="AdO1", exact=True).click()
+    shared = master.url
+    master.goto(f"{shared}/sharing/add")
+    master.select_option("[name=user_group]", label="Day watch")
+    master.check("[name=role][value=display]", force=True)
+    master.get_by_role("main").get_by_role("button", name="Add authorisation").click()
+    expect(master.get_by_role("row", name=re.compile("Day watch"))).to_contain_text("no addresses yet")
+    assert member.goto(shared).status == 404
+
+    master.goto(team)
+    expect(master.get_by_role("row", name=re.compile("AdO1"))).to_contain_text("Display stations")
+    master.fill("[name=emails]", "display@demo.example")
+    master.get_by_role("main").get_by_role("button", name="Add addresses").click()
+    expect(master.get_by_role("main")).to_contain_text("1 address")
+    assert member.goto(shared).status == 200
+    master.reload()
+    expect(master.get_by_role("row", name=re.compile("display@demo"))).to_contain_text("In use since")
+    master.get_by_role("link", name="display@demo.example", exact=True).click()
+    expect(master.get_by_role("row", name=re.compile("AdO1"))).to_contain_text("Day watch")
+
+    master.goto(team)
+    master.get_by_role("link", name="Remove display@demo.example").click()
+    expect(master.get_by_role("main")).to_contain_text("loses “Display stations” on “AdO1”")
+    master.get_by_role("main").get_by_role("button", name="Remove address").click()
+    expect(master.get_by_role("main")).to_contain_text("No address yet")
+    assert member.goto(shared).status == 404
+
+
 def test_an_invitation_leads_a_newcomer_to_what_was_shared(log_in: LogIn, demo: Portal, nobody: Page) -> None:
     master = log_in("master")
     master.goto("/station-groups")

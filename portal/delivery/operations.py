@@ -18,6 +18,7 @@ from portal.delivery.models import Destination, Login
 from portal.delivery.sending import place
 from portal.transports import UNREACHABLE, DeliveryError, StepName
 from portal.transports.addresses import Reach
+from portal.transports.paths import remote_directory
 from portal.transports.sftp import (
     BadKeyError,
     HostKey,
@@ -25,7 +26,6 @@ from portal.transports.sftp import (
     PassphraseWrongError,
     Step,
     generate_key_pair,
-    remote_directory,
     unlocked,
 )
 

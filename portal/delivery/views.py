@@ -19,10 +19,11 @@ from portal.core.web import guard, limiter
 from portal.delivery import operations, queries
 from portal.delivery.forms import DestinationForm, KeyForm, PasswordForm
 from portal.delivery.models import Destination, Login
-from portal.delivery.sending import SECRET_LOST, reach, target
+from portal.delivery.sending import SECRET_LOST, probe, reach, target
 from portal.transports import DeliveryError, StepName
 from portal.transports.addresses import Reach
-from portal.transports.sftp import SftpTarget, Step, fetch_host_key, probe
+from portal.transports.probing import Step
+from portal.transports.sftp import SftpTarget, fetch_host_key
 
 log = logging.getLogger(__name__)
 bp = Blueprint("destinations", __name__, url_prefix="/exports/destinations")

@@ -10,14 +10,14 @@ from portal.core import clock
 from portal.core.config import Settings
 from portal.core.vault import Vault
 from portal.delivery.models import Destination, Login
-from portal.delivery.sending import place, reach, target
+from portal.delivery.sending import look_at_peer, place, reach
 from portal.demo import surroundings
 from portal.demo.dates import Shift
 from portal.exports import planning
 from portal.exports.models import ExportTask, Format, Formatter, Scope
 from portal.exports.periods import Interval
 from portal.stations.models import StationGroup
-from portal.transports.sftp import fetch_host_key
+from portal.transports.sftp import HostKey
 
 DROP_BOX_HOST = "127.0.0.1"
 DRIVER = "bl2-5@driver.demo.example"  # who charged most often in Bl2
@@ -90,7 +90,8 @@ def _destination(session: Session, settings: Settings, master: Account) -> Desti
     session.flush()
     vault = Vault(settings.vault_keys)
     row.sealed_secret = vault.seal(place(row), surroundings.drop_box_password(settings.data_dir))
-    key = fetch_host_key(target(row, vault, reach(settings)))
+    key = look_at_peer(row, reach(settings))
+    assert isinstance(key, HostKey)
     row.host_key_type, row.host_key_fingerprint = key.type, key.fingerprint
     row.host_key_confirmed_at, row.host_key_confirmed_by_id = clock.now(), master.id
     return row

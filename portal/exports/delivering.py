@@ -23,14 +23,16 @@ from portal.core.config import Settings
 from portal.core.db import reading_only, writing
 from portal.core.errors import N_, Sentence
 from portal.core.vault import Vault, VaultError
-from portal.delivery.sending import SECRET_LOST, place_on_server, reach, target
+from portal.delivery import sending
+from portal.delivery.sending import SECRET_LOST, Line, place_on_server, reach, target
 from portal.exports import building, telling
 from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, in_seconds, release, step
 from portal.exports.models import ExportAttempt, ExportRun, RunState
 from portal.exports.readiness import obstacle, stop
 from portal.formats.errors import FormatError, SettingsError
 from portal.transports import DeliveryError, NameTakenError, TemporaryGoneError
-from portal.transports.sftp import SftpSession, SftpTarget, connect
+from portal.transports.session import Session as ServerSession
+from portal.transports.targets import Target
 
 log = logging.getLogger(__name__)
 MOST_FAILURES = 20  # with doubling waits from half a minute to six hours: over a weekend, the last 62.5 hours on
@@ -48,26 +50,20 @@ class Connections:
 
     vault: Vault
     settings: Settings
-    _target: SftpTarget | None = None
-    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
-    _session: SftpSession | None = None
+    _line: Line = field(default_factory=Line)
 
-    def target_of(self, run: ExportRun) -> SftpTarget:
+    def target_of(self, run: ExportRun) -> Target:
         """The run's server. VaultError."""
-        return target(run.task.destination, self.vault, reach(self.settings))
+        allowed, task = reach(self.settings), run.task
+        return target(task.destination, self.vault, allowed, period_start=run.period_start, task=task.name)
 
-    def to(self, wanted: SftpTarget) -> SftpSession:
+    def to(self, wanted: Target) -> ServerSession:
         """A session on this server. DeliveryError."""
-        if self._session is None or wanted != self._target:
-            self.close()
-            self._session, self._target = self._open.enter_context(connect(wanted)), wanted
-        return self._session
+        return self._line.to(wanted)
 
     def close(self) -> None:
         """Forget the connection; after an error it is not used again."""
-        self._session, self._target = None, None
-        with contextlib.suppress(DeliveryError, OSError):
-            self._open.close()
+        self._line.close()
 
 
 @dataclass
@@ -165,7 +161,7 @@ class Delivery:
         self._note("uploading", temporary, {})
         server.upload(temporary, self._pieces(file_id), size)
         for name in earlier:
-            server.remove(name)  # what attempts that were killed left behind
+            server.discard(name)  # what attempts that were killed left behind
         uploaded = {
             "state": RunState.UPLOADED.value,
             "temporary_name": temporary,
@@ -176,7 +172,7 @@ class Delivery:
             self._note("uploaded", temporary, uploaded)
         except LeaseLost:
             with contextlib.suppress(DeliveryError):
-                server.remove(temporary)
+                server.discard(temporary)
             raise
         return True
 
@@ -192,10 +188,10 @@ class Delivery:
         if uploaded_to == place_on_server(wanted):
             server = self.connections.to(wanted)
             server.check_directory()
-            if server.size(temporary) is None:
+            if not server.holds(temporary):
                 self._delivered(Sentence(EARLIER), unconfirmed=server.size(name) != size)
                 return True
-            server.remove(temporary)
+            server.discard(temporary)
         again = {"temporary_name": None, "uploaded_to": None}
         self._waits(reason, timedelta(seconds=LOOK_AGAIN_SECONDS), known={}, **again)
         return True
@@ -297,7 +293,8 @@ class Delivery:
 def temporary_name(run: ExportRun, attempt: int) -> str:
     """The name under which an attempt uploads: its own, so that a worker that woke up late writes into nobody's file,
     and told apart from another portal's by the content."""
-    return f".piquet-{(run.sha256 or '')[:12]}-{run.id}-{attempt}.part"
+    own = f"{(run.sha256 or '')[:12]}-{run.id}-{attempt}"
+    return sending.temporary_name(run.task.destination, run.file_name or "", own)
 
 
 def retry_at(failures: int) -> datetime:

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-StepName = Literal["resolve", "connect", "host_key", "login", "directory", "write", "size", "rename", "delete", "read"]
+StepName = Literal[
+    "resolve", "connect", "host_key", "certificate", "login", "directory", "write", "size", "rename", "delete", "read"
+]
 
 
 def N_(message: str) -> str:  # noqa: N802  gettext's customary name
@@ -40,14 +42,14 @@ class DeliveryError(Exception):
         return (UNREACHABLE, {}) if self.private else (self.template, self.params)
 
 
-class HostKeyError(DeliveryError):
-    """The server's key is not the pinned one; no secret was sent.
+class PeerChangedError(DeliveryError):
+    """The server shows another host key or certificate than the confirmed one; no secret was sent.
 
     `pinned` and `seen` are fingerprints; `seen` is None if the server offered no key of the pinned type.
     """
 
-    def __init__(self, template: str, pinned: str, seen: str | None, **params: str) -> None:
-        super().__init__("host_key", template, True, private=False, **params)
+    def __init__(self, step: StepName, template: str, pinned: str, seen: str | None, **params: str) -> None:
+        super().__init__(step, template, True, private=False, **params)
         self.pinned = pinned
         self.seen = seen
 

@@ -1,8 +1,10 @@
-"""A logged-in SFTP session: files written aside, checked, and given their name by one rename."""
+"""SFTP by paramiko: the single steps of a session, and several channels for many files."""
 
 import contextlib
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager
+from queue import SimpleQueue
 
 import paramiko
 from paramiko.sftp import (
@@ -12,42 +14,18 @@ from paramiko.sftp import (
     SFTPError,
 )
 
-from portal.transports import DeliveryError, NameTakenError, StepName, TemporaryGoneError
-from portal.transports.ssh import SftpTarget, mapped, time_limit
+from portal.transports import DeliveryError, StepName
+from portal.transports.session import Item, Result, Session
+from portal.transports.ssh import mapped, time_limit
+from portal.transports.targets import SftpTarget
 
-_NAME = re.compile(r"[A-Za-z0-9._=+@-]{1,200}")
 _REQUEST = 32_768  # bytes; what draft-ietf-secsh-filexfer-02 obliges a server to take
 _LARGEST_REQUEST = 250_000  # bytes; OpenSSH takes 261,120
 _ASK_LIMITS_FROM = 1_000_000  # bytes of a file that make larger requests (1.3 times as fast) worth a round trip
 _LIMITS = "limits@openssh.com"
+_MOST_CHANNELS = 8  # OpenSSH allows ten
 _EXTENSIONS = 64  # read of a server's list, at most; OpenSSH has 13
 _FSYNC = "fsync@openssh.com"
-
-
-def remote_directory(directory: str) -> str:
-    """The directory as it is sent: without empty parts and without a "/" at its end.
-
-    Raises a permanent DeliveryError for ".", "..", backslashes, control characters and what is not UTF-8.
-    """
-    parts = [part for part in directory.split("/") if part]
-    odd = "\\" in directory or not all(letter.isprintable() for letter in directory)
-    if odd or "." in parts or ".." in parts or len(directory) > 1000:
-        raise DeliveryError(
-            "directory", "The directory %(directory)s may not hold '.', '..', '\\' or control characters.",
-            permanent=True, directory=repr(directory[:200]),
-        )  # fmt: skip
-    return ("/" if directory.startswith("/") else "") + "/".join(parts)
-
-
-def remote_path(directory: str, name: str) -> str:
-    """A file in a directory as it is sent. Raises a permanent DeliveryError for anything but a plain name."""
-    if not _NAME.fullmatch(name) or name in (".", ".."):
-        raise DeliveryError(
-            "directory", "The file name %(name)s is not made of letters, digits and . _ = + @ - alone.",
-            permanent=True, name=repr(name[:200]),
-        )  # fmt: skip
-    folder = remote_directory(directory)
-    return f"{folder}{'' if folder in ('', '/') else '/'}{name}"
 
 
 class _Client(paramiko.SFTPClient):
@@ -100,39 +78,21 @@ def _write_pieces(file: paramiko.SFTPFile, data: bytes, *, last: bool = False) -
         file.write(data[-1:])
 
 
-class SftpSession:
-    """A logged-in connection, made by `sftp.connect`.
-
-    All names are plain file names in the target's directory. Every method raises DeliveryError; after one that is
-    not permanent the session is best thrown away.
-    """
+class SftpSession(Session):
+    """SFTP on one channel of a connection, made by `sftp.connect`."""
 
     def __init__(self, target: SftpTarget, transport: paramiko.Transport, client: _Client) -> None:
-        self._target = target
+        super().__init__(target)
+        self._server = target
         self._transport = transport
         self._client = client
 
-    def upload(self, temporary_name: str, chunks: Iterable[bytes], size: int) -> None:
-        """Writes a file of `size` bytes under its temporary name, replacing an earlier half of it.
-
-        When it returns, the server has acknowledged every write, flushed to its disk if it offers that, and
-        states the right size. Takes one chunk at a time from `chunks`, so memory stays flat; what `chunks`
-        raises passes through. What was written before an error stays: the caller removes it.
-        """
-        path = self._path(temporary_name)
-        self._write(path, chunks, size)
-        found = self.size(temporary_name)
-        if found is None:
-            raise DeliveryError("size", "%(name)s is gone after writing.", name=temporary_name)
-        if found != size:
-            raise DeliveryError(
-                "size", "%(name)s has %(found)s bytes after writing; it should have %(size)s.",
-                name=temporary_name, found=found, size=size,
-            )  # fmt: skip
-
     def _write(self, path: str, chunks: Iterable[bytes], size: int) -> None:
-        with self._during("write", missing="directory"):
-            file = self._client.open(path, "wb")
+        with self._during("write"):
+            try:
+                file = self._client.open(path, "wb")
+            except FileNotFoundError as error:
+                raise self._no_directory(path.rpartition("/")[0] or "/") from error
             file.set_pipelined(True)
             if size >= _ASK_LIMITS_FROM:
                 file.MAX_REQUEST_SIZE = self._client.request_size()
@@ -149,100 +109,79 @@ class SftpSession:
             with contextlib.suppress(paramiko.SSHException, EOFError, OSError):
                 file.close()
 
-    def publish(self, temporary_name: str, final_name: str, *, replace: bool = False) -> None:
-        """Gives the uploaded file its name, in one step of the server's.
+    def _rename(self, path: str, to: str) -> None:
+        self._client.rename(path, to)
 
-        Without `replace` an existing file is left alone and NameTakenError raised. With it the file is
-        replaced, never removed first; on a server that cannot do that, an existing file is left alone as
-        well. Raises TemporaryGoneError if there is no such temporary file (see there).
-        """
-        temporary, final = self._path(temporary_name), self._path(final_name)
-        with self._during("rename"):
-            try:
-                self._rename(temporary, final, final_name, replace)
-            except TimeoutError:
-                raise
-            except OSError:
-                self._explain(temporary_name, final_name, replace)
-                raise
-
-    def _rename(self, temporary: str, final: str, final_name: str, replace: bool) -> None:
-        if replace:
-            try:
-                return self._client.posix_rename(temporary, final)
-            except (FileNotFoundError, TimeoutError):
-                raise
-            except OSError:  # not offered, or not allowed: a plain rename does where no file is in the way
-                return self._client.rename(temporary, final)
-        if self._stat(final) is not None and self._stat(temporary) is not None:
-            raise NameTakenError(final_name)  # for the servers whose plain rename replaces
-        return self._client.rename(temporary, final)
-
-    def _explain(self, temporary_name: str, final_name: str, replace: bool) -> None:
-        """Raises the exact reason of a refused rename, if it can be found out."""
-        if self._stat(self._path(temporary_name)) is None:
-            self._check_directory()
-            raise TemporaryGoneError(temporary_name)
-        if self._stat(self._path(final_name)) is not None:
-            if replace:
-                raise DeliveryError(
-                    "rename", "%(name)s exists and the server does not let it be replaced.", permanent=True,
-                    name=final_name,
-                )  # fmt: skip
-            raise NameTakenError(final_name)
-
-    def size(self, name: str) -> int | None:
-        """The size in bytes of a file as the server states it, None if there is no such file."""
-        path = self._path(name)
-        with self._during("size"):
-            found = self._stat(path)
-        if found is None:
-            return None
-        if found.st_size is None:
-            raise DeliveryError("size", "The server does not state the size of files.", permanent=True)
-        return found.st_size
-
-    def remove(self, name: str) -> None:
-        """Removes a file; one that is not there is fine."""
-        path = self._path(name)
-        with self._during("delete"), contextlib.suppress(FileNotFoundError):
-            self._client.remove(path)
-
-    def check_directory(self) -> None:
-        """Raises a permanent DeliveryError of the step directory unless the target's directory stands."""
-        with self._during("directory"):
-            self._check_directory()
-
-    def _check_directory(self) -> None:
-        folder = remote_directory(self._target.directory) or "."
-        found = self._stat(folder)
-        if found is None or (found.st_mode is not None and found.st_mode & 0o170000 not in (0, 0o040000)):
-            raise self._no_directory()
-
-    def _no_directory(self) -> DeliveryError:
-        return DeliveryError(
-            "directory", "There is no directory '%(directory)s' on the server.", permanent=True,
-            directory=self._target.directory,
-        )  # fmt: skip
-
-    def _stat(self, path: str) -> paramiko.SFTPAttributes | None:
+    def _replace(self, path: str, to: str) -> None:
         try:
-            return self._client.stat(path)
+            self._client.posix_rename(path, to)
+        except (FileNotFoundError, TimeoutError):
+            raise
+        except OSError:  # not offered, or not allowed: a plain rename does where no file is in the way
+            self._client.rename(path, to)
+
+    def _stat(self, path: str) -> int | None:
+        try:
+            size = self._client.stat(path).st_size
         except FileNotFoundError:
             return None
+        if size is None:
+            raise DeliveryError("size", "The server does not state the size of files.", permanent=True)
+        return size
 
-    def _path(self, name: str) -> str:
-        return remote_path(self._target.directory, name)
+    def _remove(self, path: str) -> None:
+        self._client.remove(path)
 
-    @contextlib.contextmanager
-    def _during(self, step: StepName, missing: StepName | None = None) -> Iterator[None]:
-        with mapped(step, self._transport):
+    def _is_directory(self, path: str) -> bool:
+        try:
+            mode = self._client.stat(path or ".").st_mode
+        except FileNotFoundError:
+            return False
+        return mode is None or mode & 0o170000 in (0, 0o040000)
+
+    def _make_directory(self, path: str) -> None:
+        self._client.mkdir(path)
+
+    def _during(self, step: StepName) -> AbstractContextManager[None]:
+        return mapped(step, self._transport)
+
+    def for_each(self, work: Callable[[Session, Item], Result], items: Sequence[Item]) -> list[Result]:
+        """On channels of their own: where a round trip takes long, several files wait for it at the same time."""
+        with contextlib.ExitStack() as opened:
+            sessions: SimpleQueue[Session] = SimpleQueue()
+            for session in self._channels(min(_MOST_CHANNELS, len(items)), opened):
+                sessions.put(session)
+
+            def one(item: Item) -> Result:
+                session = sessions.get()
+                try:
+                    return work(session, item)
+                finally:
+                    sessions.put(session)
+
+            with ThreadPoolExecutor(max(1, sessions.qsize())) as threads:
+                started = [threads.submit(one, item) for item in items]
+                wait(started, return_when=FIRST_EXCEPTION)
+                for each in started:
+                    each.cancel()
+            failed = [each.exception() for each in started if not each.cancelled()]
+            for error in filter(None, failed):
+                raise error
+            return [each.result() for each in started]
+
+    def _channels(self, count: int, opened: contextlib.ExitStack) -> Iterator[Session]:
+        """This session and up to `count` - 1 more; a server may allow fewer."""
+        yield self
+        for _ in range(count - 1):
             try:
-                yield
-            except FileNotFoundError as error:
-                if missing:
-                    raise self._no_directory() from error
+                another = open_session(self._server, self._transport)
+            except DeliveryError as error:
+                if isinstance(error.__cause__, paramiko.ChannelException):
+                    return
                 raise
+            another.moved_to(self._target)
+            opened.callback(another._client.close)
+            yield another
 
 
 def open_session(target: SftpTarget, transport: paramiko.Transport) -> SftpSession:

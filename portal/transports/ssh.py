@@ -4,13 +4,13 @@ import contextlib
 import logging
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 import paramiko
 
-from portal.transports import DeliveryError, HostKeyError, StepName
-from portal.transports.addresses import Judged, Reach, dial, resolve
+from portal.transports import DeliveryError, PeerChangedError, StepName
+from portal.transports.addresses import Judged, dial, resolve
 from portal.transports.ssh_keys import BadKeyError, HostKey, fingerprint, signing_key
+from portal.transports.targets import SftpTarget
 
 # AES-GCM first: 1.2 times as fast as paramiko's own order; CBC, 3DES, MD5 and SHA-1 are left out.
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
@@ -19,27 +19,6 @@ _KEEPALIVE = 15  # seconds
 
 # paramiko logs every failed handshake with a traceback; each of them is a DeliveryError here.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SftpTarget:
-    """A place on an SFTP server. Its repr never shows a secret.
-
-    `directory` starts at the login directory unless it begins with "/"; empty is the login directory itself.
-    With a private key, the password is only used where the server asks for both. `host_key_type` is as in a
-    known_hosts file ("ssh-ed25519"), `host_key_fingerprint` as OpenSSH prints it ("SHA256:...").
-    """
-
-    host: str
-    port: int = 22
-    username: str
-    directory: str = ""
-    password: str | None = field(default=None, repr=False)
-    private_key: str | None = field(default=None, repr=False)
-    passphrase: str | None = field(default=None, repr=False)
-    host_key_type: str | None = None
-    host_key_fingerprint: str | None = None
-    reach: Reach = field(default_factory=Reach)
 
 
 def words(error: BaseException) -> str:
@@ -136,7 +115,8 @@ def _exchange_keys(target: SftpTarget, transport: paramiko.Transport) -> None:
             raise
         if target.host_key_type and "host key" in str(error.__cause__):
             pinned = target.host_key_fingerprint or ""
-            raise HostKeyError(
+            raise PeerChangedError(
+                "host_key",
                 "The server no longer offers a %(type)s key (confirmed: %(confirmed)s).", pinned, None,
                 type=target.host_key_type, confirmed=pinned,
             ) from error  # fmt: skip
@@ -154,7 +134,7 @@ def seen_host_key(target: SftpTarget, transport: paramiko.Transport) -> HostKey:
 
 
 def check_host_key(target: SftpTarget, seen: HostKey) -> None:
-    """Passes for the pinned key and raises HostKeyError or DeliveryError, both permanent, for all else."""
+    """Passes for the pinned key and raises PeerChangedError or DeliveryError, both permanent, for all else."""
     pinned = target.host_key_fingerprint
     if not pinned or not target.host_key_type:
         raise DeliveryError(
@@ -162,7 +142,8 @@ def check_host_key(target: SftpTarget, seen: HostKey) -> None:
             shown=f"{seen.type} {seen.fingerprint}",
         )  # fmt: skip
     if (seen.type, seen.fingerprint) != (target.host_key_type, pinned.rstrip("=")):
-        raise HostKeyError(
+        raise PeerChangedError(
+                "host_key",
             "The server shows another host key than the confirmed one. Confirmed: %(confirmed)s. Shown: %(shown)s. "
             "Nothing was sent.", pinned, seen.fingerprint,
             confirmed=f"{target.host_key_type} {pinned}", shown=f"{seen.type} {seen.fingerprint}",

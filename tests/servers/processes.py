@@ -40,6 +40,13 @@ def as_user(command: list[str], user: str | None) -> list[str]:
     return [setpriv, "--pdeathsig=TERM", *command] if setpriv else command
 
 
+def limited(largest_file: int | None) -> list[str]:
+    """What a command is preceded by so that no file of its gets larger: writing fails there, and nothing else does."""
+    if largest_file is None:
+        return []
+    return ["env", "--ignore-signal=XFSZ", "prlimit", f"--fsize={largest_file}"]
+
+
 @contextlib.contextmanager
 def running(
     command: list[str],

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from portal.transports.ssh_keys import fingerprint, generate_key_pair
-from tests.servers.processes import folder, free_port, port_answers, running
+from tests.servers.processes import folder, free_port, limited, port_answers, running
 from tests.servers.requirements import need
 
 _HostKey = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -38,13 +38,20 @@ class Sshd:
     private_key: str = field(repr=False)
     fingerprints: dict[str, str]
     log: Path
+    pid: int
     host: str = "127.0.0.1"
 
 
 @contextlib.contextmanager
-def run_sshd(*sftp_options: str, settings: str = "", key_types: tuple[str, ...] = tuple(_MAKERS)) -> Iterator[Sshd]:
+def run_sshd(
+    *sftp_options: str,
+    settings: str = "",
+    key_types: tuple[str, ...] = tuple(_MAKERS),
+    largest_file: int | None = None,
+) -> Iterator[Sshd]:
     """OpenSSH with internal-sftp; `sftp_options` such as ("-P", "posix-rename"), `settings` lines of sshd_config.
 
+    Of a file it writes `largest_file` bytes at most, and fails then as on a full disk.
     As root it runs and logs in as `nobody`, so that file permissions mean something, else as the present user.
     """
     program = need("sshd")
@@ -58,9 +65,9 @@ def run_sshd(*sftp_options: str, settings: str = "", key_types: tuple[str, ...] 
         _give(root, user)
         port = free_port()
         (home / "config").write_text(_config(home, port, key_types, sftp_options, settings))
-        command = [program, "-D", "-e", "-f", str(home / "config")]
-        with running(command, home / "log", answers=lambda: port_answers(port), user=user):
-            yield Sshd(port, user, root, pair.private, fingerprints, home / "log")
+        command = [*limited(largest_file), program, "-D", "-e", "-f", str(home / "config")]
+        with running(command, home / "log", answers=lambda: port_answers(port), user=user) as process:
+            yield Sshd(port, user, root, pair.private, fingerprints, home / "log", process.pid)
 
 
 def _config(home: Path, port: int, key_types: tuple[str, ...], sftp_options: tuple[str, ...], more: str) -> str:

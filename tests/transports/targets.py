@@ -3,8 +3,9 @@
 from typing import Any
 
 from portal.transports.addresses import Reach
-from portal.transports.sftp import SftpTarget
+from portal.transports.targets import FtpsTarget, SftpTarget
 from tests.servers.drop_box import DropBox
+from tests.servers.ftp import FtpServer
 from tests.servers.sshd import Sshd
 
 
@@ -39,3 +40,18 @@ def on_drop_box(server: DropBox, **changes: Any) -> SftpTarget:
         "reach": reach_of(server.port),
     }
     return SftpTarget(**(fields | changes))
+
+
+def on_ftp(server: FtpServer, **changes: Any) -> FtpsTarget:
+    """A target that works, by the tests' own authority; `changes` as for `on_sshd`."""
+    port, timeout = changes.pop("port", server.port), changes.pop("timeout", 10.0)
+    fields: dict[str, Any] = {
+        "host": server.host,
+        "port": port,
+        "username": server.username,
+        "password": server.password,
+        "trust": "own_ca",
+        "own_ca": server.authority,
+        "reach": reach_of(port, timeout),
+    }
+    return FtpsTarget(**(fields | changes))

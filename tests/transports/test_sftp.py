@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from portal.transports import DeliveryError, NameTakenError, TemporaryGoneError
-from portal.transports.sftp import SftpSession, SftpTarget, connect, remote_directory, remote_path
+from portal.transports.paths import remote_directory, remote_path
+from portal.transports.session import Session
+from portal.transports.sftp import SftpTarget, connect
 from tests.servers.relay import run_relay
 from tests.servers.sshd import Sshd, run_sshd
 from tests.transports.targets import on_sshd
@@ -27,12 +29,12 @@ def folder(sshd: Sshd) -> Iterator[Path]:
 
 
 @pytest.fixture
-def session(sshd: Sshd, folder: Path) -> Iterator[SftpSession]:
+def session(sshd: Sshd, folder: Path) -> Iterator[Session]:
     with connect(on_sshd(sshd)) as session:
         yield session
 
 
-def put(session: SftpSession, name: str, content: bytes = CONTENT) -> None:
+def put(session: Session, name: str, content: bytes = CONTENT) -> None:
     session.upload(name, [content], len(content))
 
 
@@ -46,7 +48,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_file_arrives_byte_for_byte_and_under_its_name_only(session: SftpSession, folder: Path) -> None:
+def test_a_file_arrives_byte_for_byte_and_under_its_name_only(session: Session, folder: Path) -> None:
     session.upload(".run.part", [CONTENT[:100_000], b"", CONTENT[100_000:], b""], len(CONTENT))
     assert names(folder) == [".run.part"]
     session.publish(".run.part", "run.xml")
@@ -55,20 +57,20 @@ def test_a_file_arrives_byte_for_byte_and_under_its_name_only(session: SftpSessi
 
 
 @pytest.mark.parametrize("size", [0, 1, 32_767, 32_768, 32_769, 999_999, 1_000_000, 2_500_001])
-def test_every_size_arrives_whole(session: SftpSession, folder: Path, size: int) -> None:
+def test_every_size_arrives_whole(session: Session, folder: Path, size: int) -> None:
     content = random.Random(size).randbytes(size)
     put(session, "a", content)
     assert session.size("a") == size
     assert (folder / "a").read_bytes() == content
 
 
-def test_an_earlier_longer_half_is_written_over(session: SftpSession, folder: Path) -> None:
+def test_an_earlier_longer_half_is_written_over(session: Session, folder: Path) -> None:
     put(session, "a", b"long and old")
     put(session, "a", b"new")
     assert (folder / "a").read_bytes() == b"new"
 
 
-def test_a_large_file_takes_little_memory(session: SftpSession, folder: Path) -> None:
+def test_a_large_file_takes_little_memory(session: Session, folder: Path) -> None:
     chunk, count, digest = random.Random(1).randbytes(1 << 20), 40, hashlib.sha256()
     tracemalloc.start()
     session.upload("a", (chunk for _ in range(count)), count << 20)
@@ -80,13 +82,13 @@ def test_a_large_file_takes_little_memory(session: SftpSession, folder: Path) ->
     assert hashlib.sha256((folder / "a").read_bytes()).digest() == digest.digest()
 
 
-def test_a_file_of_another_size_than_announced_is_an_error(session: SftpSession) -> None:
+def test_a_file_of_another_size_than_announced_is_an_error(session: Session) -> None:
     with pytest.raises(DeliveryError, match="has 300000 bytes") as failed:
         session.upload("a", [CONTENT], len(CONTENT) + 1)
     assert failed.value.step == "size"
 
 
-def test_what_the_source_raises_passes_and_the_session_goes_on(session: SftpSession, folder: Path) -> None:
+def test_what_the_source_raises_passes_and_the_session_goes_on(session: Session, folder: Path) -> None:
     def source() -> Iterator[bytes]:
         yield CONTENT
         raise KeyError("the lease is lost")
@@ -98,7 +100,7 @@ def test_what_the_source_raises_passes_and_the_session_goes_on(session: SftpSess
     assert names(folder) == ["b"]
 
 
-def test_an_existing_name_is_refused_and_left_alone(session: SftpSession, folder: Path) -> None:
+def test_an_existing_name_is_refused_and_left_alone(session: Session, folder: Path) -> None:
     (folder / "run.xml").write_bytes(b"of yesterday")
     put(session, "a.part")
     with pytest.raises(NameTakenError, match=r"run\.xml exists") as failed:
@@ -108,7 +110,7 @@ def test_an_existing_name_is_refused_and_left_alone(session: SftpSession, folder
     assert (folder / "run.xml").read_bytes() == b"of yesterday"
 
 
-def test_a_revision_replaces(session: SftpSession, folder: Path) -> None:
+def test_a_revision_replaces(session: Session, folder: Path) -> None:
     (folder / "run.xml").write_bytes(b"of yesterday")
     put(session, "a.part")
     session.publish("a.part", "run.xml", replace=True)
@@ -118,9 +120,7 @@ def test_a_revision_replaces(session: SftpSession, folder: Path) -> None:
 
 @pytest.mark.parametrize("replace", [False, True])
 @pytest.mark.parametrize("taken", [False, True])
-def test_it_tells_that_the_temporary_file_is_gone(
-    session: SftpSession, folder: Path, replace: bool, taken: bool
-) -> None:
+def test_it_tells_that_the_temporary_file_is_gone(session: Session, folder: Path, replace: bool, taken: bool) -> None:
     if taken:
         (folder / "run.xml").write_bytes(b"published by an earlier attempt")
     with pytest.raises(TemporaryGoneError):
@@ -137,7 +137,7 @@ def test_a_missing_directory_is_not_taken_for_a_published_file(sshd: Sshd, folde
         assert (failed.value.step, failed.value.permanent) == ("directory", True)
 
 
-def test_size_and_remove_of_a_file_that_is_not_there(session: SftpSession) -> None:
+def test_size_and_remove_of_a_file_that_is_not_there(session: Session) -> None:
     assert session.size("nothing") is None
     session.remove("nothing")
 

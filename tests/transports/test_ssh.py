@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from portal.transports import DeliveryError, HostKeyError
+from portal.transports import DeliveryError, PeerChangedError
 from portal.transports.sftp import SftpTarget, connect, fetch_host_key, generate_key_pair
 from tests.servers.drop_box import DropBox
 from tests.servers.sshd import Sshd, run_sshd
@@ -37,7 +37,7 @@ def was_asked_for_a_login(server: Sshd) -> bool:
 
 def test_a_wrong_host_key_stops_before_anything_is_sent(talkative: Sshd) -> None:
     error = stopped(on_sshd(talkative, host_key_fingerprint=OTHER))
-    assert isinstance(error, HostKeyError)
+    assert isinstance(error, PeerChangedError)
     assert (error.step, error.permanent) == ("host_key", True)
     assert (error.pinned, error.seen) == (OTHER, talkative.fingerprints["ssh-ed25519"])
     assert not was_asked_for_a_login(talkative)
@@ -66,7 +66,7 @@ def test_it_asks_for_the_type_of_key_that_is_confirmed(sshd: Sshd, kind: str) ->
 def test_a_type_of_key_that_is_no_longer_offered_is_a_changed_key() -> None:
     with run_sshd(key_types=("ssh-rsa",)) as server:
         error = stopped(on_sshd(server, host_key_fingerprint=OTHER))
-    assert isinstance(error, HostKeyError)
+    assert isinstance(error, PeerChangedError)
     assert (error.pinned, error.seen, error.permanent) == (OTHER, None, True)
 
 

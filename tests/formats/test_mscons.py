@@ -153,6 +153,13 @@ def test_the_energy_of_a_period_is_one_message_for_each_meter() -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["energy", "reading"])
+def test_a_period_with_a_missing_quarter_hour_is_a_substitute(kind: str) -> None:
+    segments = lines(written([replace(energy(1, 5), measured=2971, missing=1)], kind=kind))
+    assert next(segment for segment in segments if segment.startswith("QTY")).startswith("QTY+67:")
+    assert segments[-5:-3] == ["STS+Z32++Z92", "STS+Z40++Z75"]
+
+
 def test_a_reading_names_the_device_and_its_time() -> None:
     segments = lines(written([energy(1, 1), energy(2, 2, substitute=1)], kind="reading"))
     assert segments[1].endswith("+VL")

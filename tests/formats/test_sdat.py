@@ -294,6 +294,13 @@ later = replace(
     series=replace(whole_day.series, starts_at=whole_day.starts_at + timedelta(hours=1)),
 )
 
+half = replace(
+    whole_day,
+    starts_at=later.starts_at,
+    energy_wh=0,
+    series=Series(later.starts_at, [0] * 88, "W" * 88),
+)
+
 
 @pytest.mark.parametrize(
     ("rows", "message"),
@@ -304,6 +311,7 @@ later = replace(
         ([replace(whole_day, energy_wh=whole_day.energy_wh + 1)], "do not sum"),
         ([replace(whole_day, ends_at=local_midnight(SPRING + 2 * DAY))], "until"),
         ([later], "not whole days"),
+        ([half], "not whole days"),
     ],
 )
 def test_it_refuses_rows_that_cannot_be_billed(rows: list[MeterPeriod], message: str) -> None:

@@ -11,13 +11,13 @@ from werkzeug.wrappers import Response
 
 from portal.accounts.login import current_account
 from portal.charging import energy
-from portal.core import clock, forms
+from portal.core import clock
 from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
 from portal.exports import formatters, labels, queries
 from portal.exports.blueprint import Page
-from portal.exports.forms import FormatterForm, fields_of
+from portal.exports.formatter_forms import FormatterForm, fields_of
 from portal.exports.meters import meters_of_group
 from portal.exports.models import Formatter
 from portal.exports.periods import make_period
@@ -43,7 +43,7 @@ def create() -> Page:
             formatters.create(db.session(), current_account(), form.wanted())
         except RuleBroken as broken:
             db.session.rollback()
-            forms.show(form, broken)
+            form.show(broken)
         else:
             db.session.commit()
             flash(gettext("The formatter is saved."), "success")
@@ -61,7 +61,7 @@ def edit(formatter: Formatter) -> Page:
             formatters.edit(db.session(), current_account(), formatter, form.wanted())
         except RuleBroken as broken:
             db.session.rollback()
-            forms.show(form, broken)
+            form.show(broken)
         else:
             db.session.commit()
             flash(gettext("The formatter is saved. Files built from now on follow it."), "success")
@@ -86,27 +86,27 @@ def preview() -> str:
 def _preview(form: FormatterForm) -> tuple[list[str], str]:
     try:
         wanted = form.wanted()
-        quarters = wanted.settings.get("per") == "quarter"
+        quarters, register = formatters.wants(wanted)
         try:
-            return formatters.preview(wanted, _rows(quarters=quarters)), ""
+            return formatters.preview(wanted, _rows(quarters=quarters, register=register)), ""
         except RuleBroken:  # real meters that lack the identifier: the sample shows the shape all the same
-            return formatters.preview(wanted, formatters.samples(quarters=quarters)), ""
+            return formatters.preview(wanted, formatters.samples()), ""
     except RuleBroken as broken:
         return [], str(broken)
     except ValueError:
         return [], gettext("Choose a format and an identifier.")
 
 
-def _rows(*, quarters: bool) -> Iterator[MeterPeriod]:
+def _rows(*, quarters: bool, register: bool) -> Iterator[MeterPeriod]:
     """Yesterday's rows of the reader's first station group; samples where there is none."""
     session, zone = db.session(), ZoneInfo(current_account().time_zone)
     groups = queries.groups_to_export(session, current_user.id)
     found = meters_of_group(session, groups[0][0].id)[:PREVIEW_METERS] if groups else []
     if not found:
-        return formatters.samples(quarters=quarters)
+        return formatters.samples()
     today = clock.now().astimezone(zone).date()
     period = make_period(today - timedelta(days=1), today, zone)
-    return energy.meter_periods(session, found, period.starts_at, period.ends_at, quarters=quarters)
+    return energy.meter_periods(session, found, period.starts_at, period.ends_at, quarters=quarters, register=register)
 
 
 @bp.post("/<int:formatter_id>/copy")

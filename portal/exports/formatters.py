@@ -1,5 +1,6 @@
 """Rules of formatters: settings are proved by building what the format wants, file names by their pattern."""
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -8,19 +9,23 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from openpyxl import load_workbook
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core import audit, clock
 from portal.core.errors import RuleBroken
-from portal.exports import building, queries
+from portal.exports import queries
 from portal.exports.models import Format, Formatter
-from portal.formats import csv_file, esl_xml
+from portal.exports.writers import WRITERS, check_files, settings_of
+from portal.formats import csv_file, mscons
 from portal.formats.errors import FormatError, SettingsError
-from portal.formats.file_names import check_pattern
+from portal.formats.issue import Issue
 from portal.formats.rows import Identifier, Meter, MeterPeriod, Series
 
 PREVIEW_LINES = 12
+LONGEST_LINE = 1_000
+ZURICH = ZoneInfo("Europe/Zurich")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,39 +80,56 @@ def delete(session: Session, actor: Account, row: Formatter) -> None:
 
 def check(wanted: Wanted) -> None:
     """RuleBroken at the setting that the format does not take."""
-    draft = Formatter(format=wanted.format.value, identifier=wanted.identifier, obis=wanted.obis)
-    draft.settings = wanted.settings
+    draft = _draft(wanted)
     try:
-        check_pattern(wanted.settings.get("file_name") or building.PATTERNS[wanted.format])
-    except SettingsError as error:
-        raise RuleBroken("file_name", error.template, **error.params) from None
-    try:
-        settings = _settings(draft)
+        check_files(draft)
+        settings = settings_of(draft, ZURICH)
     except SettingsError as error:
         raise RuleBroken(error.field, error.template, **error.params) from None
-    if isinstance(settings, csv_file.CsvSettings) and not csv_file.ENERGY_COLUMNS & set(settings.columns):
+    with_columns = wanted.format in (Format.ISE_CSV, Format.CSV, Format.XLSX)
+    if with_columns and not csv_file.ENERGY_COLUMNS & set(settings.columns):
         raise RuleBroken("columns", "Choose a column with energy, such as energy_kwh: nothing could be billed.")
 
 
-def preview(wanted: Wanted, rows: Iterator[MeterPeriod]) -> list[str]:
-    """The first lines of the file that these settings make of the rows. RuleBroken."""
+def wants(wanted: Wanted) -> tuple[bool, bool]:
+    """Whether rows for these settings need quarter hours, and whether the register. RuleBroken."""
     check(wanted)
-    draft = Formatter(format=wanted.format.value, identifier=wanted.identifier, obis=wanted.obis)
-    draft.settings = wanted.settings
-    settings = _settings(draft)
+    draft = _draft(wanted)
+    writer, settings = WRITERS[wanted.format], settings_of(draft, ZURICH)
+    return writer.quarters(settings), writer.register(settings)
+
+
+def preview(wanted: Wanted, rows: Iterator[MeterPeriod]) -> list[str]:
+    """The first lines of the file that these settings make of the rows, as a reader would see them. RuleBroken."""
+    check(wanted)
+    writer, settings = WRITERS[wanted.format], settings_of(_draft(wanted), ZURICH)
     try:
-        if isinstance(settings, esl_xml.EslSettings):
-            content = b"".join(islice(esl_xml.write(rows, settings, clock.now()), 1))
-        else:
-            content = b"".join(islice(csv_file.write(rows, settings), 2))
+        if wanted.format == Format.XLSX:
+            return list(islice(_sheet(b"".join(writer.write(rows, settings, Issue(1, clock.now()), 0))), PREVIEW_LINES))
+        content = b"".join(islice(writer.write(rows, settings, Issue(1, clock.now()), 0), 2))
     except FormatError as error:
         raise RuleBroken("", error.template, **error.params) from None
-    encoding = wanted.settings.get("encoding", "utf-8")
-    return content.decode(encoding, "replace").splitlines()[:PREVIEW_LINES]
+    encoding = mscons.ENCODING if wanted.format == Format.MSCONS else wanted.settings.get("encoding", "utf-8")
+    text = content.decode(encoding, "replace")
+    if wanted.format == Format.MSCONS:
+        text = text.replace("'", "'\n")
+    return [line[:LONGEST_LINE] for line in text.splitlines()[:PREVIEW_LINES]]
 
 
-def samples(*, quarters: bool) -> Iterator[MeterPeriod]:
-    """Rows for a preview where there are no stations yet: two meters in one day."""
+def _sheet(content: bytes) -> Iterator[str]:
+    sheet = load_workbook(io.BytesIO(content), read_only=True).worksheets[0]
+    for line in sheet.iter_rows(values_only=True):
+        yield " | ".join(str(cell) for cell in line)
+
+
+def _draft(wanted: Wanted) -> Formatter:
+    draft = Formatter(format=wanted.format.value, identifier=wanted.identifier, obis=wanted.obis)
+    draft.settings = wanted.settings
+    return draft
+
+
+def samples() -> Iterator[MeterPeriod]:
+    """Rows for a preview where there are no stations yet: two meters in one day, with all that a format may want."""
     starts_at = datetime(2026, 11, 1, 23, tzinfo=UTC)
     for number, wh in ((1, 21_540), (2, 8_075)):
         meter = Meter(
@@ -119,17 +141,7 @@ def samples(*, quarters: bool) -> Iterator[MeterPeriod]:
         )
         amounts = [wh if quarter == 40 else 0 for quarter in range(96)]
         held = Series(starts_at, amounts, "W" * 96)
-        yield MeterPeriod(meter, starts_at, starts_at + timedelta(days=1), wh, 96, 0, 0, held if quarters else None)
-
-
-def _settings(draft: Formatter) -> esl_xml.EslSettings | csv_file.CsvSettings:
-    zone = ZoneInfo("Europe/Zurich")
-    try:
-        if draft.format == Format.ESL_XML:
-            return building.esl_settings(draft, zone)
-        return building.csv_settings(draft, zone)
-    except TypeError as error:  # a setting that the format does not know
-        raise SettingsError("", str(error)) from None
+        yield MeterPeriod(meter, starts_at, starts_at + timedelta(days=1), wh, 96, 0, 0, held, 1_000_000 * number + wh)
 
 
 def _fill(session: Session, row: Formatter, wanted: Wanted) -> None:

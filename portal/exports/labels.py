@@ -2,10 +2,50 @@
 
 from flask_babel import lazy_gettext as _l
 
-from portal.exports.models import Format, RunState, Scope, Trigger
+from portal.exports.models import Files, Format, RunState, Scope, Trigger
 from portal.exports.periods import Interval
 
-FORMATS = {Format.ESL_XML.value: _l("IS-E (ESL XML)"), Format.CSV.value: _l("CSV")}
+FORMATS = {
+    Format.ESL_XML.value: _l("IS-E (ESL XML)"),
+    Format.ISE_XML.value: _l("IS-E daily values (XML)"),
+    Format.ISE_CSV.value: _l("IS-E quarter hours (CSV)"),
+    Format.SDAT.value: _l("SDAT-CH (E66)"),
+    Format.MSCONS.value: _l("MSCONS"),
+    Format.CSV.value: _l("CSV"),
+    Format.XLSX.value: _l("Excel (XLSX)"),
+}
+FORMAT_TEXTS = {
+    Format.ESL_XML.value: _l(
+        "ESLBillingData: a register reading per meter and period, for innosolv IS-E and its relatives."
+    ),
+    Format.ISE_XML.value: _l("One cumulated value per meter and day, for innosolv IS-E."),
+    Format.ISE_CSV.value: _l("Every quarter hour of every meter with its status, for innosolv IS-E."),
+    Format.SDAT.value: _l("Quarter hours as the Swiss energy market exchanges them: a document per meter and day."),
+    Format.MSCONS.value: _l("EDIFACT: load profile, energy of the period, or meter reading."),
+    Format.CSV.value: _l("Columns, separators and times as you choose them; per period or quarter hour."),
+    Format.XLSX.value: _l("A workbook for people, with the columns of CSV."),
+}
+IDENTIFIER_TEXTS = {
+    "device_location_id": _l("The id in IS-E."),
+    "factory_no": _l("The manufacturing number."),
+    "internal_no": _l("An internal number."),
+    "metering_code": _l("The code agreed with the utility."),
+}
+FILES = {
+    "": _l("As usual for the format"),
+    Files.TASK.value: _l("One file"),
+    Files.METER.value: _l("A file per meter"),
+    Files.DAY.value: _l("A file per day"),
+    Files.METER_AND_DAY.value: _l("A file per meter and day"),
+}
+PACKINGS = {"": _l("Not packed"), "gzip": _l("gzip (.gz)"), "zip": _l("zip (.zip)")}
+MSCONS_KINDS = {
+    "profile_22e": _l("Load profile, version 2.2e"),
+    "profile": _l("Load profile, version 2.4c (13025)"),
+    "energy": _l("Energy of the period, version 2.4c (13019)"),
+    "reading": _l("Meter reading, version 2.4c (13017)"),
+}
+SCHEMES = {"eic": _l("EIC"), "gln": _l("GLN"), "bdew": _l("BDEW code number")}
 SCOPES = {Scope.CHARGING_POINTS.value: _l("Charging points"), Scope.DRIVER.value: _l("One driver")}
 TRIGGERS = {
     Trigger.ALL_VALUES.value: _l("When all values are there"),
@@ -54,9 +94,19 @@ COLUMNS = {
     "period_end": _l("End"),
     "energy_kwh": _l("Energy in kWh"),
     "energy_wh": _l("Energy in Wh"),
+    "register_kwh": _l("Running virtual register in kWh at the end of the period"),
     "measured": _l("Quarter hours measured"),
     "substitute": _l("Quarter hours substituted"),
     "missing": _l("Quarter hours missing"),
     "completeness": _l("Completeness in percent"),
+    "status": _l("Status W, E or F"),
+}
+ISE_COLUMNS = {
+    "identifier": _l("Identifier of the meter"),
+    "obis": _l("OBIS code"),
+    "stamp": _l("End of the quarter hour"),
+    "start": _l("Start of the quarter hour"),
+    "energy_kwh": _l("Energy in kWh"),
+    "energy_wh": _l("Energy in Wh"),
     "status": _l("Status W, E or F"),
 }

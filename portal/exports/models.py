@@ -16,7 +16,21 @@ from portal.stations.models import StationGroup
 
 class Format(StrEnum):
     ESL_XML = "esl_xml"
+    ISE_XML = "ise_xml"
+    ISE_CSV = "ise_csv"
+    SDAT = "sdat"
+    MSCONS = "mscons"
     CSV = "csv"
+    XLSX = "xlsx"
+
+
+class Files(StrEnum):
+    """What a run's files are divided by."""
+
+    TASK = "task"  # one file
+    METER = "meter"
+    DAY = "day"
+    METER_AND_DAY = "meter_and_day"
 
 
 class Scope(StrEnum):

@@ -78,8 +78,9 @@ class EslSettings:
     status_texts: tuple[str, ...] = ("W", "E", "F")
 
     def __post_init__(self) -> None:
-        for identifier in (self.identifier, *self.further_identifiers):
-            check_identifier("identifier", identifier)
+        check_identifier("identifier", self.identifier)
+        for identifier in self.further_identifiers:
+            check_identifier("further_identifiers", identifier)
         check_decimals("decimals", self.decimals)
         for name, choices in (("values", VALUES), ("per", PER)):
             if getattr(self, name) not in choices:

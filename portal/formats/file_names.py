@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
@@ -17,6 +17,9 @@ ESL_PATTERN: Final = "EdmRegisterWertExport_{period_end}_{sender}_{created_time}
 still gives each period a name of its own."""
 
 CSV_PATTERN: Final = "{task}_{period_start}_{period_last}_{created_time}.csv"
+
+DIVIDES: Final = ("meter", "day")
+"""Placeholders that only the names of a file for each meter, or for each day, have."""
 
 FILE_NAME = re.compile(r"[A-Za-z0-9._=+@-]{1,200}")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -42,6 +45,8 @@ class FileNameParts:
     created: datetime
     revision: int
     run: int
+    meter: str = ""
+    day: date | None = None
 
 
 PLACEHOLDERS: Final[dict[str, Callable[[FileNameParts], str]]] = {
@@ -54,13 +59,17 @@ PLACEHOLDERS: Final[dict[str, Callable[[FileNameParts], str]]] = {
     "created_time": lambda parts: f"{parts.created:%Y%m%d%H%M%S}",
     "revision": lambda parts: str(parts.revision),
     "run": lambda parts: str(parts.run),
+    "meter": lambda parts: reduced(parts.meter),
+    "day": lambda parts: f"{parts.day:%Y%m%d}" if parts.day else "",
 }
-"""period_end is the first day after the period, period_last its last day; run is the export run's number."""
+"""period_end is the first day after the period, period_last its last day; run is the export run's number; meter is the
+identifier of a meter that has a file of its own, day a local day that has."""
 
 
-def check_pattern(pattern: str) -> None:
+def check_pattern(pattern: str, divided_by: Collection[str] = ()) -> None:
     """SettingsError on `pattern` for an unknown placeholder (the message lists the known ones), a character
-    that no file name may hold, or a first character that hides a file or reads as an option."""
+    that no file name may hold, a first character that hides a file or reads as an option, and unless it holds those
+    of DIVIDES that the files are divided by, and no other."""
     known = ", ".join(f"{{{name}}}" for name in PLACEHOLDERS)
     for name in PLACEHOLDER.findall(pattern):
         if name not in PLACEHOLDERS:
@@ -71,12 +80,23 @@ def check_pattern(pattern: str) -> None:
         raise SettingsError("pattern", "A file name begins with a letter, a digit or a placeholder.")
     if not LITERAL.fullmatch(PLACEHOLDER.sub("", pattern)):
         raise SettingsError("pattern", "Beside placeholders only A-Z a-z 0-9 . _ = + @ - may stand.")
+    for name in DIVIDES:
+        if (name in divided_by) > (f"{{{name}}}" in pattern):
+            raise SettingsError("pattern", "With several files %(name)s must stand in the name.", name=f"{{{name}}}")
+        if (name in divided_by) < (f"{{{name}}}" in pattern):
+            raise SettingsError("pattern", "%(name)s needs a file for each.", name=f"{{{name}}}")
+
+
+def divided(pattern: str, divided_by: Collection[str]) -> str:
+    """The pattern with the placeholders that a name of these files needs, before its suffix."""
+    stem, dot, suffix = pattern.rpartition(".")
+    return "".join([stem, *(f"_{{{name}}}" for name in DIVIDES if name in divided_by), dot, suffix])
 
 
 def file_name(pattern: str, parts: FileNameParts) -> str:
     """The name, 1 to 200 of `A-Za-z0-9._=+@-`, not beginning with `.` or `-`; the same parts give the same
     name. Raises SettingsError for a bad pattern and FormatError for a name that comes out too long."""
-    check_pattern(pattern)
+    check_pattern(pattern, [name for name in DIVIDES if getattr(parts, name)])
     name = PLACEHOLDER.sub(lambda found: PLACEHOLDERS[found[1]](parts), pattern)
     if not FILE_NAME.fullmatch(name) or name[0] in ".-":
         raise FormatError(None, "%(name)s cannot be a file name: at most 200 of A-Za-z0-9._=+@-.", name=repr(name[:80]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import lxml.html
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
@@ -38,6 +39,26 @@ CSV = {
 }
 
 
+ISE_CSV = {
+    "name": "Quarter hours",
+    "format": "ise_csv",
+    "identifier": "metering_code",
+    "obis": "1-1:1.29.0",
+    "header": "y",
+}
+XLSX = {"name": "For us", "format": "xlsx", "identifier": "factory_no", "obis": "1-1:1.9.0", "header": "y"}
+SDAT = {
+    "name": "E66",
+    "format": "sdat",
+    "identifier": "metering_code",
+    "obis": "1-1:1.9.0",
+    "sender": "12X-EXAMPLE----Z",
+    "receiver": "12X-EXAMPLE----Z",
+}
+MSCONS = SDAT | {"name": "EDIFACT", "format": "mscons", "obis": "1-1:1.29.0"}
+ISE_XML = ESL | {"name": "Daily", "format": "ise_xml"}
+
+
 @pytest.fixture
 def browser(session: Session, logged_in: LogIn) -> FlaskClient:
     return logged_in(world.account(session, "owner2@demo.example"))
@@ -53,7 +74,8 @@ def test_an_is_e_formatter_is_created(session: Session, browser: FlaskClient) ->
     assert browser.post("/exports/formatters/new", data=ESL).location == "/exports/formatters"
     row = _only(session, "IS-E")
     assert (row.format, row.identifier, row.obis) == ("esl_xml", "metering_code", "1-1:1.9.0")
-    assert row.settings == {"system_from": "Piquet", "system_to": "IS-E"}
+    assert row.settings["system_to"] == "IS-E"
+    assert row.settings["values"] == "advance"
     assert "Metering Code" in browser.get("/exports/formatters").text
 
 
@@ -79,6 +101,21 @@ def test_a_csv_formatter_keeps_its_settings_and_shows_them_again(session: Sessio
         (CSV, "columns", "identifier, register", "Unknown"),
         (CSV, "columns", "identifier, period_end, status", "energy"),
         (CSV, "decimals", "1", "between 3 and 6"),
+        (CSV, "titles", "one", "Enter 4 titles"),
+        (CSV, "titles", "a, b, c, =1", "run as a formula"),
+        (CSV, "status_texts", "W, E", "three different texts"),
+        (CSV | {"files": "meter"}, "file_name", "{run}.csv", "must stand in the name"),
+        (CSV, "file_name", "{meter}.csv", "needs a file for each"),
+        (ESL, "register_obis", "1.8", "An OBIS code looks like"),
+        (ESL, "attributes", "a, b, c", "Name an attribute for metering_code"),
+        (ESL, "further_identifiers", "serial", "Choose one of"),
+        (ISE_CSV, "ise_columns", "identifier, stamp, status", "energy"),
+        (ISE_CSV, "ise_columns", "identifier, name", "Unknown: name"),
+        (XLSX, "columns", "energy", "Unknown"),
+        (SDAT, "sender", "12X", "An EIC has 16 characters"),
+        (SDAT, "identifier", "factory_no", "by its Metering Code"),
+        (SDAT, "files", "day", "a document for each meter and day"),
+        (MSCONS, "receiver", "12X-EXAMPLE----1", "there is a mistake in it"),
         (CSV, "decimal_mark", ".;", "Not a valid choice"),
     ],
 )
@@ -90,6 +127,66 @@ def test_bad_settings_stand_at_their_field(
     assert words in answer.text
     assert f'id="{field}-error"' in answer.text
     assert session.scalar(sa.select(sa.func.count(Formatter.id))) == 0
+
+
+def test_documents_of_sdat_come_singly_or_in_one_zip(session: Session, browser: FlaskClient) -> None:
+    answer = browser.post("/exports/formatters/new", data=SDAT | {"files": "task"})
+    assert "only a zip" in answer.text
+    browser.post("/exports/formatters/new", data=SDAT | {"files": "task", "packing": "zip"})
+    assert _only(session, "E66").settings["packing"] == "zip"
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (ESL, "&lt;TimePeriod end="),
+        (ESL | {"values": "both"}, "1-1:1.8.0"),
+        (ISE_XML, "status=&#34;W&#34;"),
+        (ISE_CSV, "2026-11-02T00:15:00+01:00;0.000;W"),
+        (SDAT, "ValidatedMeteredData_14"),
+        (MSCONS, "UNB+UNOC:3+12X-EXAMPLE----Z:500"),
+        (CSV, "47110001"),
+        (XLSX, "47110001 | 1-1:1.9.0 | 2026-11-02 00:00:00"),
+    ],
+)
+def test_every_format_is_previewed_kept_and_shown_again(
+    session: Session, browser: FlaskClient, form: dict[str, str], words: str
+) -> None:
+    assert words in browser.post("/exports/formatters/preview", data=form).text
+    assert browser.post("/exports/formatters/new", data=form).location == "/exports/formatters"
+    row = _only(session, form["name"])
+    page = browser.get(f"/exports/formatters/{row.id}")
+    assert words in page.text
+    before = dict(row.settings)
+    shown = _filled_in(page.text)
+    assert browser.post(f"/exports/formatters/{row.id}", data=shown).location == "/exports/formatters"
+    session.expire_all()
+    assert _only(session, form["name"]).settings == before
+
+
+def _filled_in(page: str) -> dict[str, str]:
+    """What a browser would send of the page's form unchanged."""
+    form = lxml.html.fromstring(page).get_element_by_id("formatter")
+    return {name: value for name, value in form.form_values() if name != "csrf_token"}
+
+
+def test_the_settings_of_other_formats_are_not_kept(session: Session, browser: FlaskClient) -> None:
+    browser.post("/exports/formatters/new", data=ESL | {"columns": "identifier", "kind": "reading"})
+    assert {"columns", "kind"}.isdisjoint(_only(session, "IS-E").settings)
+
+
+def test_fields_carry_the_formats_they_belong_to(browser: FlaskClient) -> None:
+    page = lxml.html.fromstring(browser.get("/exports/formatters/new").text)
+    shown = {
+        field.get("name"): box.get("data-formats")
+        for box in page.iter("div")
+        if box.get("data-formats")
+        for field in box.iter("input", "select")
+    }
+    assert shown["kind"] == "mscons"
+    assert shown["per"] == "csv xlsx"
+    assert shown["sender"] == "sdat mscons"
+    assert {"name", "format", "identifier", "file_name"}.isdisjoint(shown)
 
 
 def test_decimal_mark_and_separator_must_differ(browser: FlaskClient) -> None:

@@ -16,6 +16,7 @@ from portal.formats.file_names import (
     PLACEHOLDERS,
     FileNameParts,
     check_pattern,
+    divided,
     file_name,
     reduced,
 )
@@ -41,9 +42,22 @@ def test_the_csv_name_has_the_last_day() -> None:
 
 def test_every_placeholder() -> None:
     pattern = "_".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    assert file_name(pattern, PARTS) == (
-        "Zaehler-Sued-Maerz_piquet_20260201_20260301_20260228_20260301_20260301040506_2_417"
+    parts = replace(PARTS, meter="LP 01", day=date(2026, 2, 3))
+    assert file_name(pattern, parts) == (
+        "Zaehler-Sued-Maerz_piquet_20260201_20260301_20260228_20260301_20260301040506_2_417_LP-01_20260203"
     )
+
+
+def test_a_name_holds_what_its_files_are_divided_by_and_no_more() -> None:
+    check_pattern("{task}_{meter}.csv", ["meter"])
+    for pattern, divided_by in (("{task}.csv", ["day"]), ("{meter}.csv", ["meter", "day"])):
+        with pytest.raises(SettingsError, match="With several files"):
+            check_pattern(pattern, divided_by)
+    for pattern in ("{meter}.csv", "{day}.csv"):
+        with pytest.raises(SettingsError, match="needs a file for each"):
+            check_pattern(pattern)
+    assert divided("{task}.csv", ["day", "meter"]) == "{task}_{meter}_{day}.csv"
+    assert divided("{task}.csv", []) == "{task}.csv"
 
 
 def test_an_unknown_placeholder_is_answered_with_the_known_ones() -> None:

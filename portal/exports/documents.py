@@ -1,0 +1,142 @@
+"""The files of a run, one after the other, each as its bytes are made."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from itertools import count
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.charging import energy
+from portal.charging.energy import EnergySource
+from portal.exports.meters import meters
+from portal.exports.models import ExportRun, Files, Format, RunState
+from portal.exports.periods import DAY, day_begins
+from portal.exports.totals import Totals
+from portal.exports.writers import WRITERS, files_of, pattern_of, settings_of
+from portal.formats import sdat, xlsx_file
+from portal.formats.errors import FormatError
+from portal.formats.file_names import FILE_NAME, FileNameParts, file_name
+from portal.formats.issue import Issue
+from portal.formats.packing import SUFFIXES, Packing, packed, zipped
+from portal.formats.rows import QUARTER_HOUR, Meter, MeterPeriod, by_day, identifier_of
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file of a run: its name by the formatter's pattern, and its bytes as they are made."""
+
+    name: str
+    content: Iterator[bytes]
+
+
+def documents(session: Session, run: ExportRun, totals: Totals, created: datetime) -> Iterator[Document]:
+    """The files of the run, each to be read before the next one is asked for; `totals` is complete after the last.
+    FormatError names the meter that cannot be written; SettingsError."""
+    return _Files(session, run, totals, created).made()
+
+
+class _Files:
+    """The files of one run: what its rows are divided by, and what they are called."""
+
+    def __init__(self, session: Session, run: ExportRun, totals: Totals, created: datetime) -> None:
+        self._session, self._run, self._totals = session, run, totals
+        formatter, self._zone = run.task.formatter, ZoneInfo(run.task.time_zone)
+        self._files, self._pattern = files_of(formatter), pattern_of(formatter)
+        self._packing: Packing = formatter.settings.get("packing") or ""
+        self._format, self._writer = Format(formatter.format), WRITERS[formatter.format]
+        self._settings, self._identifier = settings_of(formatter, self._zone), formatter.identifier
+        self._issue = Issue(run.id, created, _replaced(session, run))
+        self._parts = name_parts(run, created)
+        self._numbers = count()
+
+    def made(self) -> Iterator[Document]:
+        sources = meters(self._session, self._run.task)
+        if self._format == Format.SDAT:
+            return self._sdat(sources)
+        if self._files == Files.METER:
+            return (self._one([row], meter=row.meter) for row in self._rows(sources))
+        if self._files == Files.DAY:
+            return self._daily(sources)
+        if self._files == Files.METER_AND_DAY:
+            days = (day for row in self._rows(sources, quarters=True) for day in by_day(row, self._zone))
+            return (self._one([day], meter=day.meter, day=self._day(day)) for day in days)
+        self._check_size(len(sources), self._run.ends_at - self._run.starts_at)
+        return iter([self._one(self._rows(sources))])
+
+    def _rows(self, sources: Iterable[EnergySource], *, quarters: bool = False) -> Iterator[MeterPeriod]:
+        return self._between(sources, self._run.starts_at, self._run.ends_at, quarters=quarters)
+
+    def _between(
+        self, sources: Iterable[EnergySource], starts_at: datetime, ends_at: datetime, *, quarters: bool = False
+    ) -> Iterator[MeterPeriod]:
+        quarters = quarters or self._writer.quarters(self._settings)
+        register = self._writer.register(self._settings)
+        rows = energy.meter_periods(self._session, sources, starts_at, ends_at, quarters=quarters, register=register)
+        return self._totals.count(rows)
+
+    def _daily(self, sources: list[EnergySource]) -> Iterator[Document]:
+        day = self._run.period_start
+        while day < self._run.period_end:
+            starts_at, ends_at = day_begins(day, self._zone), day_begins(day + DAY, self._zone)
+            self._check_size(len(sources), ends_at - starts_at)
+            yield self._one(self._between(sources, starts_at, ends_at), day=day)
+            day += DAY
+
+    def _one(self, rows: Iterable[MeterPeriod], meter: Meter | None = None, day: date | None = None) -> Document:
+        content = self._writer.write(rows, self._settings, self._issue, next(self._numbers))
+        return self._packed(self._name(meter, day), content)
+
+    def _sdat(self, sources: list[EnergySource]) -> Iterator[Document]:
+        written = sdat.write(self._rows(sources), self._settings, self._issue)
+        if self._files == Files.TASK:
+            name = file_name(self._pattern, self._parts) + SUFFIXES["zip"]
+            return iter([Document(name, zipped((made.name, [made.content]) for made in written))])
+        return (
+            self._packed(self._name(made.meter, made.day) if self._pattern else made.name, [made.content])
+            for made in written
+        )
+
+    def _packed(self, name: str, content: Iterable[bytes]) -> Document:
+        full = name + SUFFIXES[self._packing]
+        if not FILE_NAME.fullmatch(full):
+            raise FormatError(None, "%(name)s is too long for the name of a file.", name=full[:80])
+        return Document(full, packed(self._packing, name, content))
+
+    def _name(self, meter: Meter | None, day: date | None) -> str:
+        identifier = identifier_of(meter, self._identifier) if meter else ""  # type: ignore[arg-type]  # by the form
+        return file_name(self._pattern, replace(self._parts, meter=identifier, day=day))
+
+    def _day(self, row: MeterPeriod) -> date:
+        return row.starts_at.astimezone(self._zone).date()
+
+    def _check_size(self, meters_: int, span: timedelta) -> None:
+        settings: Any = self._settings
+        if self._format == Format.XLSX:
+            xlsx_file.check_rows(meters_ * (span // QUARTER_HOUR if settings.per == "quarter" else 1), settings)
+
+
+def name_parts(run: ExportRun, created: datetime) -> FileNameParts:
+    """What the placeholders of a file name stand for in this run."""
+    return FileNameParts(
+        task=run.task.name,
+        sender=run.task.formatter.settings.get("system_from") or "piquet",
+        period_start=run.period_start,
+        period_end=run.period_end,
+        created=created.astimezone(ZoneInfo(run.task.time_zone)),
+        revision=run.revision,
+        run=run.id,
+    )
+
+
+def _replaced(session: Session, run: ExportRun) -> int | None:
+    """The run whose files this one corrects: the latest revision of its period that was delivered before."""
+    if run.revision == 0:
+        return None
+    earlier = (ExportRun.task_id == run.task_id, ExportRun.period_start == run.period_start)
+    delivered = (ExportRun.revision < run.revision, ExportRun.state == RunState.DELIVERED)
+    query = sa.select(ExportRun.id).where(*earlier, *delivered).order_by(ExportRun.revision.desc()).limit(1)
+    return session.scalar(query)

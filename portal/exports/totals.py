@@ -1,0 +1,29 @@
+"""What the files of a run hold, counted while they are written."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from portal.formats.rows import MeterPeriod
+
+
+@dataclass(slots=True)
+class Totals:
+    """Rows are meters, or meters and days where each day has a file."""
+
+    rows: int = 0
+    energy_wh: int = 0
+    quarters_measured: int = 0
+    quarters_substitute: int = 0
+    quarters_missing: int = 0
+
+    def count(self, rows: Iterable[MeterPeriod]) -> Iterator[MeterPeriod]:
+        for row in rows:
+            self.rows += 1
+            self.energy_wh += row.energy_wh
+            self.quarters_measured += row.measured
+            self.quarters_substitute += row.substitute
+            self.quarters_missing += row.missing
+            yield row
+
+    def values(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in self.__slots__}

@@ -66,24 +66,35 @@ def driver_name(driver: Driver | None, *, shown: bool, brought_in: bool = False)
     return driver.label if shown else f"#{driver.id}"
 
 
-def visible_sessions(session: Session, account_id: int) -> sa.ColumnElement[bool]:
+def visible_sessions(session: Session, account_id: int, is_shared_with: bool | None = None) -> sa.ColumnElement[bool]:
     """The condition that a ChargingSession row is one that the account may see.
 
     An account that nobody shares a group with is spared the search for shared stations, so that its list is read
-    along the index (owner, start).
+    along the index (owner, start). `is_shared_with`: whether somebody does; none: asked here.
     """
     own = ChargingSession.owner_id == account_id
-    groups = authz.visible(account_id, "session:view").where(standing.c.grant_id.is_not(None))
-    if session.scalar(groups.limit(1)) is None:
-        return own
+    if is_shared_with is None:
+        is_shared_with = session.scalar(_shared_groups(account_id).limit(1)) is not None
+    return sa.or_(own, shared_sessions(account_id)) if is_shared_with else own
+
+
+def shared_sessions(account_id: int) -> sa.ColumnElement[bool]:
+    """The condition that a ChargingSession row is one that the account may see by a grant."""
     member = StationGroupStation
     shared = sa.select(Connector.id).join(member, member.station_id == Connector.station_id)
-    return sa.or_(own, ChargingSession.connector_id.in_(shared.where(member.station_group_id.in_(groups))))
+    inside = shared.where(member.station_group_id.in_(_shared_groups(account_id)))
+    return ChargingSession.connector_id.in_(inside)
 
 
-def sessions(session: Session, account_id: int, wanted: SessionFilter, number: int) -> paging.Page[SessionLine]:
-    """A page of the sessions that the account may see, the latest first."""
-    conditions = _conditions(session, account_id, wanted)
+def _shared_groups(account_id: int) -> sa.Select[int]:
+    return authz.visible(account_id, "session:view").where(standing.c.grant_id.is_not(None))
+
+
+def sessions(
+    session: Session, account_id: int, wanted: SessionFilter, number: int, is_shared_with: bool | None = None
+) -> paging.Page[SessionLine]:
+    """A page of the sessions that the account may see, the latest first. `is_shared_with` as in `visible_sessions`."""
+    conditions = _conditions(session, account_id, wanted, is_shared_with)
     shown = shows_drivers(account_id).label("shown")
     brought_in = sa.func.coalesce(SessionImport.account_id == account_id, sa.false())
     query = sa.select(ChargingSession, Connector, Station, Driver, shown, brought_in).where(*conditions)
@@ -92,7 +103,7 @@ def sessions(session: Session, account_id: int, wanted: SessionFilter, number: i
     query = query.join(Station, Station.id == Connector.station_id)
     query = query.outerjoin(Driver, Driver.id == ChargingSession.driver_id)
     query = query.order_by(ChargingSession.started_at.desc(), ChargingSession.id.desc())
-    total = totals(session, account_id, wanted).sessions
+    total = _totals(session, conditions).sessions
     found = session.execute(query.limit(paging.SIZE).offset(paging.offset(number))).all()
     return paging.Page([_line(*row) for row in found], max(1, number), total)
 
@@ -107,10 +118,12 @@ def _line(
 
 def totals(session: Session, account_id: int, wanted: SessionFilter) -> Totals:
     """Count and energy of all the sessions that the filter shows to this account."""
+    return _totals(session, _conditions(session, account_id, wanted))
+
+
+def _totals(session: Session, conditions: Sequence[sa.ColumnElement[bool]]) -> Totals:
     columns = (sa.func.count(), sa.func.coalesce(sa.func.sum(ChargingSession.energy_wh), 0))
-    count, energy_wh = session.execute(
-        sa.select(*columns).select_from(ChargingSession).where(*_conditions(session, account_id, wanted))
-    ).one()
+    count, energy_wh = session.execute(sa.select(*columns).select_from(ChargingSession).where(*conditions)).one()
     return Totals(count, int(energy_wh))
 
 
@@ -124,9 +137,11 @@ def session_line(session: Session, account_id: int, row: ChargingSession) -> Ses
     return _line(row, connector, station, driver, shown, session.scalar(importer) == account_id)
 
 
-def _conditions(session: Session, account_id: int, wanted: SessionFilter) -> list[sa.ColumnElement[bool]]:
+def _conditions(
+    session: Session, account_id: int, wanted: SessionFilter, is_shared_with: bool | None = None
+) -> list[sa.ColumnElement[bool]]:
     table, member = ChargingSession, StationGroupStation
-    conditions = [visible_sessions(session, account_id)]
+    conditions = [visible_sessions(session, account_id, is_shared_with)]
     if wanted.station_group_id is not None:
         group = sa.select(Connector.id).join(member, member.station_id == Connector.station_id)
         seen = member.station_group_id.in_(authz.visible(account_id, "session:view"))
@@ -181,9 +196,10 @@ def charging_session(session: Session, account_id: int, action: str, row_id: int
         raise NotThere
     connector = session.get_one(Connector, row.connector_id)
     station = session.get_one(Station, connector.station_id)
-    if not stations.may(session, account_id, "session:view", station):
+    allowed = stations.actions(session, account_id, station)
+    if "session:view" not in allowed:
         raise NotThere
-    if not stations.may(session, account_id, action, station):
+    if action not in allowed:
         raise NotAllowed
     return row
 

@@ -105,6 +105,17 @@ def may(session: Session, account_id: int, action: str, station_group_ids: Seque
     return any((s.role, s.licence) in pairs for s in standings(session, account_id, station_group_ids))
 
 
+def actions(held: Iterable[Standing]) -> frozenset[str]:
+    """All that these standings of one account allow."""
+    pairs = {(s.role, s.licence) for s in held}
+    return frozenset(action for role, licence, action in ALLOWED if (role, licence) in pairs)
+
+
+def owner_actions() -> frozenset[str]:
+    """All that an owner may do to what is his, in whatever group or in none."""
+    return frozenset(action for role, licence, action in ALLOWED if (role, licence) == ("owner", "inactive"))
+
+
 def owner_may(action: str) -> bool:
     """Whether an owner may do the action to what is his and in no station group at all."""
     _pairs(action)
@@ -132,11 +143,10 @@ def licence_for(action: str) -> str | None:
     return next((kind for kind in LICENCE_ROLES if (kind, "active", action) in ALLOWED), None)
 
 
-def writable(session: Session, account_id: int, resource: str, station_group_ids: Sequence[int]) -> frozenset[str]:
-    """The fields of a station or a connector ("station", "connector") in these station groups that the account may
-    write by any of its standings there. What is his own and in no group: `owner_writes`."""
-    held = {(s.role, s.licence) for s in standings(session, account_id, station_group_ids)}
-    return _fields(resource, held)
+def writable(held: Iterable[Standing], resource: str) -> frozenset[str]:
+    """The fields of a station or a connector ("station", "connector") that an account may write by these standings in
+    its station groups. What is his own and in no group: `owner_writes`."""
+    return _fields(resource, {(s.role, s.licence) for s in held})
 
 
 def owner_writes(resource: str) -> frozenset[str]:

@@ -48,11 +48,9 @@ def energy(session: Session, account_id: int, last_day: date, zone: ZoneInfo) ->
     return Energy(days, sum(both.values()) - sum(days.values()))
 
 
-def last_day_with_energy(session: Session, account_id: int, today: date, zone: ZoneInfo) -> date:
+def last_day_with_energy(begin: datetime | None, today: date, zone: ZoneInfo) -> date:
     """Today, or where nothing was charged for 30 days the last day on which something was: an overview of an idle
-    month says nothing."""
-    latest = sa.select(sa.func.max(ChargingSession.started_at))
-    begin = session.scalar(latest.where(charging.visible_sessions(session, account_id)))
+    month says nothing. `begin`: of the latest session."""
     if begin is None or begin.astimezone(zone).date() > today - timedelta(days=DAYS):
         return today
     return begin.astimezone(zone).date()
@@ -99,15 +97,10 @@ def energy_by_group(
     return [(group, int(wh)) for group, wh in session.execute(rows.order_by(counted.c.energy_wh.desc()))]
 
 
-def open_flagged_rows(session: Session, account_id: int) -> int:
-    """How many bad rows of imports for the account's own stations wait to be corrected or dismissed."""
-    mine = (FlaggedRow.owner_id == account_id, FlaggedRow.state == FlaggedState.OPEN)
-    return session.scalar(sa.select(sa.func.count()).select_from(FlaggedRow).where(*mine)) or 0
-
-
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """What a new account has done already."""
+    """What an account has done already. `latest_session`: when the last session began that it may see; `flagged`: how
+    many bad rows of imports for its own stations wait to be corrected or dismissed."""
 
     has_station: bool
     has_group: bool
@@ -115,6 +108,8 @@ class Steps:
     has_grant: bool
     has_task: bool
     sees_shared: bool
+    latest_session: datetime | None
+    flagged: int
 
     @property
     def is_new(self) -> bool:
@@ -129,11 +124,20 @@ class Steps:
 
 def steps(session: Session, account_id: int) -> Steps:
     """Whether the account has a station, a group, a session, a grant given, an export task, or a group shared with
-    it. One statement."""
+    it; and what else one statement can tell of it."""
 
     def mine(table: type[Station | StationGroup | ChargingSession | Grant | ExportTask]) -> sa.ColumnElement[bool]:
         return sa.exists().where(table.owner_id == account_id)
 
     shared = authz.visible(account_id, "station_group:view").where(authz.standing.c.role != "owner")
     owned = [mine(table) for table in (Station, StationGroup, ChargingSession, Grant, ExportTask)]
-    return Steps(*map(bool, session.execute(sa.select(*owned, shared.exists())).one()))
+    latest = [
+        sa.select(sa.func.max(ChargingSession.started_at)).where(seen).scalar_subquery()
+        for seen in (ChargingSession.owner_id == account_id, charging.shared_sessions(account_id))
+    ]
+    open_rows = (FlaggedRow.owner_id == account_id, FlaggedRow.state == FlaggedState.OPEN)
+    flagged = sa.select(sa.func.count()).select_from(FlaggedRow).where(*open_rows).scalar_subquery()
+    found = tuple(session.execute(sa.select(*owned, shared.exists(), *latest, flagged)).one())
+    begins = [begin for begin in found[6:8] if begin is not None]
+    station, group, charged, grant, task, is_shared_with = map(bool, found[:6])
+    return Steps(station, group, charged, grant, task, is_shared_with, max(begins, default=None), found[8])

@@ -33,12 +33,12 @@ def show() -> str:
     inert = sharing.inert_for(db.session(), account)
     if steps.is_new:
         return render_template("dashboard/new.html", steps=steps, inert=inert)
-    return render_template("dashboard/show.html", steps=steps, inert=inert, **_figures(account))
+    return render_template("dashboard/show.html", steps=steps, inert=inert, **_figures(account, steps))
 
 
-def _figures(account: Account) -> dict[str, Any]:
+def _figures(account: Account, steps: queries.Steps) -> dict[str, Any]:
     session, zone = db.session(), web.zone()
-    last_day = queries.last_day_with_energy(session, account.id, clock.now().astimezone(zone).date(), zone)
+    last_day = queries.last_day_with_energy(steps.latest_session, clock.now().astimezone(zone).date(), zone)
     energy = queries.energy(session, account.id, last_day, zone)
     first_day = min(energy.days)
     starts_at, ends_at = instants(first_day, last_day, zone)
@@ -52,8 +52,8 @@ def _figures(account: Account) -> dict[str, Any]:
         "bars": [(format_date(day, "d. MMM"), wh / 1000, kwh(wh)) for day, wh in energy.days.items()],
         "by_group": queries.energy_by_group(session, account.id, first_day, last_day, zone),
         "states": [(state, states[state]) for state in DisplayState if states[state]],
-        "sessions": charging.sessions(session, account.id, month, 1),
-        "flagged": queries.open_flagged_rows(session, account.id),
+        "sessions": charging.sessions(session, account.id, month, 1, is_shared_with=steps.sees_shared),
+        "flagged": steps.flagged,
         "tasks": tasks,
         "attention": sum(found.kind not in QUIET for _, found in tasks),
     }
@@ -62,7 +62,7 @@ def _figures(account: Account) -> dict[str, Any]:
 def _tasks(account: Account) -> list[tuple[ExportTask, Status]]:
     """The export tasks that the account sees, those that need attention first."""
     session = db.session()
-    page = exports.tasks(session, account.id)
-    facts = exports.facts(session, page.items)
-    found = [(task, status(facts[task.id])) for task in page.items]
+    tasks = exports.first_tasks(session, account.id)
+    facts = exports.facts(session, tasks)
+    found = [(task, status(facts[task.id])) for task in tasks]
     return sorted(found, key=lambda pair: pair[1].kind in QUIET)

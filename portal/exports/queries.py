@@ -136,10 +136,17 @@ def tasks(session: Session, account_id: int, page: int = 1, station_group_id: in
     if station_group_id is not None:
         seen = sa.and_(seen, ExportTask.station_group_id == station_group_id)
     total = session.scalar(sa.select(sa.func.count(ExportTask.id)).where(seen)) or 0
+    return Page(session.scalars(_listed(account_id, seen).offset(offset(page))).all(), page, total)
+
+
+def first_tasks(session: Session, account_id: int) -> Sequence[ExportTask]:
+    """The first page of `tasks`, uncounted."""
+    return session.scalars(_listed(account_id, visible_tasks(account_id))).all()
+
+
+def _listed(account_id: int, seen: sa.ColumnElement[bool]) -> sa.Select[ExportTask]:
     listed = sa.select(ExportTask).where(seen).options(*_parts())
-    listed = listed.order_by(ExportTask.owner_id != account_id, ExportTask.name, ExportTask.id)
-    rows = session.scalars(listed.limit(SIZE).offset(offset(page))).all()
-    return Page(rows, page, total)
+    return listed.order_by(ExportTask.owner_id != account_id, ExportTask.name, ExportTask.id).limit(SIZE)
 
 
 def facts(session: Session, listed: Sequence[ExportTask]) -> Mapping[int, Facts]:

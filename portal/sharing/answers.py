@@ -18,6 +18,7 @@ from portal.sharing import invitations, reminders
 from portal.sharing.operations import Done
 from portal.sharing.shrinking import GIVE
 from portal.sharing.terms import first_day, last_day
+from portal.stations import queries as stations
 from portal.stations.models import Grant, Permission, StationGroup
 
 # Each grant to an address, and each change of one, sends a letter to somebody who has not asked for it.
@@ -28,8 +29,7 @@ ONCE = ("csrf_token", "agreed")  # what a page that asks does not send along as 
 
 def roles(session: Session, group: StationGroup) -> list[Permission]:
     """The permissions that the reader may give on the group."""
-    held = authz.standings(session, current_user.id, [group.id])
-    allowed = {act for act in GIVE.values() for s in held if (s.role, s.licence, act) in authz.ALLOWED}
+    allowed = authz.actions(stations.held_on(session, current_user.id, group.id))
     return [role for role, act in GIVE.items() if act in allowed]
 
 

@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from portal.accounts import emails, user_groups
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import clock
+from portal.core.authz import Standing
 from portal.core.errors import NotThere, RuleBroken
 from portal.sharing import endings, invitations, limits, queries, shrinking, turns
 from portal.sharing.shrinking import GIVE, Effect
@@ -164,16 +165,16 @@ def remove_member(session: Session, actor: Account, member: UserGroupMember) -> 
     return len(shrinking.end(session, actor, endings.given_by_member(session, group_id, email)))
 
 
-def use_is_due(session: Session, account_id: int, station_group_ids: Sequence[int]) -> bool:
+def use_is_due(session: Session, account_id: int, held: Sequence[Standing]) -> bool:
     """Whether `used` would write something; reads only."""
-    since = clock.now() - USE_RECORDED_EVERY
-    return queries.use_to_record(session, account_id, station_group_ids, since) is not None
+    return queries.use_to_record(session, account_id, held, clock.now() - USE_RECORDED_EVERY) is not None
 
 
-def used(session: Session, account_id: int, station_group_ids: Sequence[int]) -> bool:
-    """Note that the account has opened one of these station groups: on the grant that lets it in, at most once a day,
-    and the first time on its membership in the grant's user group. Says whether anything was written."""
-    grant_id = queries.use_to_record(session, account_id, station_group_ids, clock.now() - USE_RECORDED_EVERY)
+def used(session: Session, account_id: int, held: Sequence[Standing]) -> bool:
+    """Note that the account has opened what it has these standings to, the strongest first: on the grant that lets it
+    in, at most once a day, and the first time on its membership in the grant's user group. Says whether anything was
+    written."""
+    grant_id = queries.use_to_record(session, account_id, held, clock.now() - USE_RECORDED_EVERY)
     if grant_id is None:
         return False
     now = clock.now()

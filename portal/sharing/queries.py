@@ -7,13 +7,14 @@ account, an unverified one or one without licence is the same here.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock
+from portal.core.authz import Standing
 from portal.core.paging import SIZE, Page, offset
 from portal.stations.models import Grant, StationGroup
 
@@ -71,17 +72,29 @@ def is_licensed(session: Session, account_id: int) -> bool:
     return bool(session.scalar(sa.select(sa.exists().where(licensed.c.account_id == account_id))))
 
 
-def live(session: Session, group: StationGroup, page: int = 1, text: str = "") -> Page[Line]:
-    """The grants of the station group that are neither revoked nor ended, the newest first; five statements. With
-    `text` those in whose recipient or giver it stands."""
-    there = sa.and_(Grant.revoked_at.is_(None), not_over(clock.now()), _holds(text))
-    return _lines(session, group, there, Grant.granted_at.desc(), page)
+class Listed(NamedTuple):
+    """The grants of a station group: those that are neither revoked nor ended, the newest first, and the others, the
+    latest end first; and whether the group's owner holds the licence Authorisation."""
+
+    live: Page[Line]
+    past: Page[Line]
+    licensed: bool
 
 
-def past(session: Session, group: StationGroup, page: int = 1, text: str = "") -> Page[Line]:
-    """The history: grants revoked or ended, the latest first; five statements. `text` as in `live`."""
-    gone = sa.and_(sa.or_(Grant.revoked_at.is_not(None), Grant.ends_at <= clock.now()), _holds(text))
-    return _lines(session, group, gone, sa.func.coalesce(Grant.revoked_at, Grant.ends_at).desc(), page)
+def listed(session: Session, group: StationGroup, page: int = 1, history: int = 1, text: str = "") -> Listed:
+    """A page of either; six statements. With `text` only grants in whose recipient or giver it stands."""
+    over = sa.or_(Grant.revoked_at.is_not(None), Grant.ends_at <= clock.now())
+    here = sa.and_(Grant.station_group_id == group.id, _holds(text))
+    counts = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.case((over, 1), else_=0)), 0))
+    total, gone = session.execute(counts.select_from(Grant).where(here)).one()
+    there = sa.and_(here, Grant.revoked_at.is_(None), not_over(clock.now()))
+    live = _rows(session, there, Grant.granted_at.desc(), page)
+    past = _rows(session, sa.and_(here, over), sa.func.coalesce(Grant.revoked_at, Grant.ends_at).desc(), history)
+    licensed = is_licensed(session, group.owner_id)
+    lines = _lines(session, [*live, *past], not licensed)
+    return Listed(
+        Page(lines[: len(live)], page, total - int(gone)), Page(lines[len(live) :], history, int(gone)), licensed
+    )
 
 
 def chosen(session: Session, group: StationGroup, grant_ids: Collection[int]) -> Sequence[Grant]:
@@ -141,15 +154,16 @@ def has_twin(session: Session, grant: Grant) -> bool:
 
 
 def inert_for(session: Session, account: Account) -> Sequence[Inert]:
-    """What would be open to the account if no licence were missing, by owner; three statements at most."""
+    """What would be open to the account if no licence were missing, by owner; one statement."""
     standing, owner = authz.standing, aliased(Account)
     waiting = sa.and_(
         standing.c.account_id == account.id,
         standing.c.station_group_id.not_in(authz.visible(account.id, "station_group:view")),
     )
     owner_ready = sa.exists().where(licensed.c.account_id == owner.id)
+    here_ready = sa.exists().where(licensed.c.account_id == account.id)
     rows = session.execute(
-        sa.select(owner.name, owner.email, sa.func.count(StationGroup.id.distinct()), owner_ready)
+        sa.select(owner.name, owner.email, sa.func.count(StationGroup.id.distinct()), owner_ready, here_ready)
         .select_from(standing)
         .join(StationGroup, StationGroup.id == standing.c.station_group_id)
         .join(owner, owner.id == StationGroup.owner_id)
@@ -157,23 +171,19 @@ def inert_for(session: Session, account: Account) -> Sequence[Inert]:
         .group_by(owner.id, owner.name, owner.email)
         .order_by(owner.email)
     ).all()
-    if not rows:
-        return []
-    missing_here = not is_licensed(session, account.id)
-    return [Inert(name, email, count, missing_here, not ready) for name, email, count, ready in rows]
+    return [Inert(name, email, count, not here, not ready) for name, email, count, ready, here in rows]
 
 
-def use_to_record(session: Session, account_id: int, station_group_ids: Sequence[int], before: datetime) -> int | None:
-    """The grant that lets the account into the first of these station groups it may see, when its last use lies
-    before that instant or there was none; none for what is the account's own."""
-    for station_group_id in station_group_ids:
-        reasons = authz.why(session, account_id, station_group_id, "station_group:view")
-        if reasons:
-            grant_id = reasons[0][0].grant_id
-            first = unused_membership(account_id, grant_id).exists()
-            due = sa.or_(Grant.last_used_at.is_(None), Grant.last_used_at < before, first)
-            return session.scalar(sa.select(Grant.id).where(Grant.id == grant_id, due)) if grant_id else None
-    return None
+def use_to_record(session: Session, account_id: int, held: Sequence[Standing], before: datetime) -> int | None:
+    """Of these standings of the account the grant that lets it in first, when its last use lies before that instant or
+    there was none; none for what is the account's own."""
+    allowing = [one for one in held if (one.role, one.licence, "station_group:view") in authz.ALLOWED]
+    grant_id = allowing[0].grant_id if allowing else None
+    if grant_id is None:
+        return None
+    first = unused_membership(account_id, grant_id).exists()
+    due = sa.or_(Grant.last_used_at.is_(None), Grant.last_used_at < before, first)
+    return session.scalar(sa.select(Grant.id).where(Grant.id == grant_id, due))
 
 
 def unused_membership(account_id: int, grant_id: int | None) -> sa.Select[int]:
@@ -187,13 +197,11 @@ def unused_membership(account_id: int, grant_id: int | None) -> sa.Select[int]:
     )
 
 
-def _lines(
-    session: Session, group: StationGroup, which: sa.ColumnElement[bool], order: sa.UnaryExpression[datetime], page: int
-) -> Page[Line]:
-    condition = sa.and_(Grant.station_group_id == group.id, which)
-    total = session.scalar(sa.select(sa.func.count()).select_from(Grant).where(condition)) or 0
+def _rows(
+    session: Session, condition: sa.ColumnElement[bool], order: sa.UnaryExpression[datetime], page: int
+) -> Sequence[sa.Row[*tuple[Any, ...]]]:
     giver, revoker = aliased(Account), aliased(Account)
-    rows = session.execute(
+    return session.execute(
         sa.select(Grant, UserGroup.name, giver.name, giver.email, revoker.name, revoker.email)
         .outerjoin(UserGroup, UserGroup.id == Grant.user_group_id)
         .join(giver, giver.id == Grant.granted_by_id)
@@ -203,11 +211,14 @@ def _lines(
         .limit(SIZE)
         .offset(offset(page))
     ).all()
-    missing_here = not is_licensed(session, group.owner_id)
+
+
+def _lines(session: Session, rows: Sequence[sa.Row[*tuple[Any, ...]]], missing_here: bool) -> list[Line]:
     ready_emails = _ready_emails(session, {row[0].email for row in rows if row[0].email})
     counts = _members(session, {row[0].user_group_id for row in rows if row[0].user_group_id})
     lines = []
-    for grant, name, giver_name, giver_email, revoker_name, revoker_email in rows:
+    for row in rows:
+        grant, name, giver_name, giver_email, revoker_name, revoker_email = tuple(row)
         members, ready = counts.get(grant.user_group_id or 0, (0, 0)) if name else (1, int(grant.email in ready_emails))
         lines.append(
             Line(
@@ -221,7 +232,7 @@ def _lines(
                 missing_for_some=0 < ready < members,
             )
         )
-    return Page(lines, page, total)
+    return lines
 
 
 def _holds(text: str) -> sa.ColumnElement[bool]:

@@ -54,16 +54,17 @@ Page = str | tuple[str, int] | WerkzeugResponse
 def list_grants(station_group: StationGroup) -> str:
     session, text = db.session(), request.args.get("q", "").strip()[:LONGEST_SEARCH]
     owner = session.get_one(Account, station_group.owner_id)
+    listed = queries.listed(session, station_group, web.page_number(), web.page_number("history"), text)
     return render_template(
         "sharing/list_grants.html",
         group=station_group,
         owner=owner,
         is_owner=owner.id == current_user.id,
         text=text,
-        grants=queries.live(session, station_group, web.page_number(), text),
-        history=queries.past(session, station_group, web.page_number("history"), text),
+        grants=listed.live,
+        history=listed.past,
         history_open="history" in request.args,
-        licensed=queries.is_licensed(session, owner.id),
+        licensed=listed.licensed,
         may_give=bool(roles(session, station_group)),
         tabs=pages.group_tabs(station_group, "sharing", sees_grants=True),
     )
@@ -218,12 +219,16 @@ def _note_use(response: Response) -> Response:
     if not current_user.is_authenticated:
         return response
     session = db.session()
-    ids = [names["station_group_id"]] if OPENED[0] in names else stations.groups_of(session, names["station_id"])
-    if operations.use_is_due(session, current_user.id, ids):
+    account_id, group_id = current_user.id, names.get("station_group_id")
+    if group_id is not None:
+        held = stations.held_on(session, account_id, group_id)
+    else:
+        held = stations.held_at(session, account_id, names["station_id"])
+    if operations.use_is_due(session, account_id, held):
         session.close()
         try:
             with writing(), Session(db.engine) as own, own.begin():
-                operations.used(own, current_user.id, ids)
+                operations.used(own, account_id, held)
         except sa.exc.OperationalError:
             log.warning("the use of a grant could not be noted", exc_info=True)
     return response

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import sqlalchemy as sa
 from flask import request, url_for
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 
 from portal.accounts import queries as accounts
+from portal.accounts.models import Account
 from portal.core import authz
+from portal.core.authz import Standing
 from portal.stations import queries
 from portal.stations.models import Station, StationGroup
 from portal.stations.reach import Relation
@@ -40,25 +43,20 @@ def whole_number(name: str) -> int | None:
 def place_at_station(session: Session, account_id: int, station: Station) -> Place:
     """What an account that may see the station is to it, by all its standings in the station's groups."""
     if station.owner_id == account_id:
-        return Place("owner", None, owner_name(session, account_id), _actions({("owner", "inactive")}))
-    return _place(session, account_id, queries.groups_of(session, station.id), station.owner_id)
+        return Place("owner", None, owner_name(session, account_id), authz.owner_actions())
+    return _place(session, queries.held_at(session, account_id, station.id))
 
 
 def place_at_group(session: Session, account_id: int, group: StationGroup) -> Place:
     """What an account that may see the group is to it."""
-    return _place(session, account_id, [group.id], group.owner_id)
+    return _place(session, queries.held_on(session, account_id, group.id))
 
 
-def _place(session: Session, account_id: int, group_ids: Sequence[int], owner_id: int) -> Place:
-    held = authz.standings(session, account_id, group_ids)
+def _place(session: Session, held: Sequence[Standing]) -> Place:
     strongest = next(s for s in held if (s.role, s.licence, "station_group:view") in authz.ALLOWED)
-    group = session.get(StationGroup, strongest.station_group_id)
-    actions = _actions({(s.role, s.licence) for s in held})
-    return Place(strongest.role, group, owner_name(session, owner_id), actions)
-
-
-def _actions(held: set[tuple[str, str]]) -> frozenset[str]:
-    return frozenset(action for role, licence, action in authz.ALLOWED if (role, licence) in held)
+    found = sa.select(StationGroup, Account).join(Account, Account.id == StationGroup.owner_id)
+    group, owner = session.execute(found.where(StationGroup.id == strongest.station_group_id)).one()
+    return Place(strongest.role, group, owner.name or owner.email, authz.actions(held))
 
 
 def group_tabs(group: StationGroup, active: str, *, sees_grants: bool) -> list[dict[str, Any]]:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy import event
+from sqlalchemy.orm import Session, SessionTransaction, selectinload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.core import authz
-from portal.core.authz import standing
+from portal.core.authz import Standing, standing
 from portal.core.db import LARGEST_ID
 from portal.core.errors import NotAllowed, NotThere
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
@@ -15,6 +17,7 @@ from portal.stations.models import Connector, Grant, Station, StationGroup, Stat
 # No row has this id. What is not there is looked for all the same, so that the answer takes as long as for what is
 # there and not the asker's.
 NO_ROW = 0
+KEPT = "standings"  # in a session's info: what the gate found, until the transaction ends
 Row = TypeVar("Row", Station, Connector, StationGroup, Grant)
 
 
@@ -38,24 +41,66 @@ def may(session: Session, account_id: int, action: str, station: Station) -> boo
     station's groups."""
     if station.owner_id == account_id:
         return authz.owner_may(action)
-    return _by_group(session, account_id, action, station.id)
+    return authz.may(session, account_id, action, groups_of(session, station.id) or [NO_ROW])
 
 
-def _by_group(session: Session, account_id: int, action: str, station_id: int) -> bool:
-    return authz.may(session, account_id, action, groups_of(session, station_id) or [NO_ROW])
+def actions(session: Session, account_id: int, station: Station) -> frozenset[str]:
+    """All that the account may do to the station: as its owner, or by its standings in the station's groups."""
+    if station.owner_id == account_id:
+        return authz.owner_actions()
+    return authz.actions(_ask_by_groups(session, account_id, station.id))
+
+
+def held_at(session: Session, account_id: int, station_id: int) -> list[Standing]:
+    """What the account is to the station's groups, strongest first, for the page about it: as the gate has found it in
+    this very transaction, else asked now. Whoever writes asks anew."""
+    kept = session.info.get(KEPT, {}).get((account_id, "station", station_id))
+    return _ask_by_groups(session, account_id, station_id) if kept is None else kept
+
+
+def held_on(session: Session, account_id: int, station_group_id: int) -> list[Standing]:
+    """As `held_at`, to a station group."""
+    kept = session.info.get(KEPT, {}).get((account_id, "station_group", station_group_id))
+    return authz.standings(session, account_id, [station_group_id]) if kept is None else kept
+
+
+def _ask_by_groups(session: Session, account_id: int, station_id: int) -> list[Standing]:
+    found = authz.standings(session, account_id, groups_of(session, station_id) or [NO_ROW])
+    _keep(session, (account_id, "station", station_id), found)
+    return found
+
+
+def _keep(session: Session, key: tuple[int, str, int], found: list[Standing]) -> None:
+    session.info.setdefault(KEPT, {})[key] = found
+
+
+@event.listens_for(Session, "after_transaction_end")
+def _forget(session: Session, ended: SessionTransaction) -> None:
+    if ended.parent is None:
+        session.info.pop(KEPT, None)
 
 
 def station(session: Session, account_id: int, action: str, row_id: int) -> Station:
     """The station, when the account may do the action; NotThere or NotAllowed else."""
     row = _row(session, Station, row_id)
     if row is None:
-        _by_group(session, account_id, "station:view", row_id)
+        _ask_by_groups(session, account_id, row_id)
         raise NotThere
-    if not may(session, account_id, "station:view", row):
+    allowed = actions(session, account_id, row)
+    if "station:view" not in allowed:
         raise NotThere
-    if action != "station:view" and not may(session, account_id, action, row):
+    if action not in allowed:
         raise NotAllowed
     return row
+
+
+def connectors_of(session: Session, station: Station) -> Sequence[Connector]:
+    """All connectors of a station that the gate has let through, with their opening times; two statements, however
+    many there are."""
+    wanted = sa.select(Connector).where(Connector.station_id == station.id).order_by(Connector.number)
+    found = session.scalars(wanted.options(selectinload(Connector.opening_times))).all()
+    set_committed_value(station, "connectors", list(found))
+    return found
 
 
 def connector(session: Session, account_id: int, action: str, row_id: int) -> Connector:
@@ -70,10 +115,13 @@ def connector(session: Session, account_id: int, action: str, row_id: int) -> Co
 def station_group(session: Session, account_id: int, action: str, row_id: int) -> StationGroup:
     """The station group, when the account may do the action; NotThere or NotAllowed else."""
     row = _row(session, StationGroup, row_id)
-    if not authz.may(session, account_id, "station_group:view", [row_id]) or row is None:
+    held = authz.standings(session, account_id, [row_id])
+    allowed = authz.actions(held)
+    if "station_group:view" not in allowed or row is None:
         raise NotThere
-    if action != "station_group:view" and not authz.may(session, account_id, action, [row_id]):
+    if action not in allowed:
         raise NotAllowed
+    _keep(session, (account_id, "station_group", row_id), held)
     return row
 
 

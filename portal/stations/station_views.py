@@ -80,13 +80,14 @@ def create() -> tuple[str, int] | WerkzeugResponse:
 @guard("station:view", station=queries.station)
 def show(station: Station) -> str:
     session, account = db.session(), current_account()
+    connectors = queries.connectors_of(session, station)
     return render_template(
         "stations/show.html",
         station=station,
         place=pages.place_at_station(session, account.id, station),
         groups=group_list.groups_of_station(session, account.id, station),
-        state=states.of_station(station.connectors, clock.now()),
-        connector_states={c.id: states.of_connector(c, clock.now()) for c in station.connectors},
+        state=states.of_station(connectors, clock.now()),
+        connector_states={c.id: states.of_connector(c, clock.now()) for c in connectors},
         sessions_url=url_for("charging.list_sessions", station=station.id),
         sharing_url=_sharing_url,
         labels=labels,

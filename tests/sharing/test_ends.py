@@ -49,11 +49,11 @@ def test_a_planned_grant_acts_from_its_first_day_on(session: Session, place: Sim
     operations.give(session, place.master, place.group, Offer(DISPLAY, place.sub.email, starts_at=begins))
     session.commit()
     assert not authz.may(session, place.sub.id, "station:view", [place.group.id])
-    assert [line.state for line in queries.live(session, place.group).items] == ["planned"]
+    assert [line.state for line in queries.listed(session, place.group).live.items] == ["planned"]
     session.commit()
     time.sleep(1.1)
     assert authz.may(session, place.sub.id, "station:view", [place.group.id])
-    assert [line.state for line in queries.live(session, place.group).items] == ["invited"]
+    assert [line.state for line in queries.listed(session, place.group).live.items] == ["invited"]
 
 
 def test_an_ended_grant_is_inert_at_that_instant_in_every_process(
@@ -79,7 +79,7 @@ def test_an_ended_grant_is_inert_at_that_instant_in_every_process(
     assert answers() == ("False", False)
     other.stdin.close()
     assert other.wait(10) == 0
-    assert [line.state for line in queries.past(session, place.group).items] == ["ended"]
+    assert [line.state for line in queries.listed(session, place.group).past.items] == ["ended"]
 
 
 @pytest.mark.parametrize(

@@ -45,9 +45,8 @@ def writable_fields(session: Session, actor: Account, station: Station) -> Writa
     station's groups. Empty for everybody else. A station that is not stored yet is its owner's."""
     if station.owner_id == actor.id:
         return Writable(authz.owner_writes("station"), authz.owner_writes("connector"))
-    groups = queries.groups_of(session, station.id)
-    station_fields = authz.writable(session, actor.id, "station", groups)
-    return Writable(station_fields, authz.writable(session, actor.id, "connector", groups))
+    held = authz.standings(session, actor.id, queries.groups_of(session, station.id))
+    return Writable(authz.writable(held, "station"), authz.writable(held, "connector"))
 
 
 def check(session: Session, actor: Account, row: Station | Connector, fields: Iterable[str]) -> None:

@@ -1,0 +1,72 @@
+"""At most twelve SQL statements for every page of the live URL map, whoever opens it."""
+
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account, UserGroup
+from portal.charging.models import ChargingSession, Driver, FlaggedRow, ImportMapping
+from portal.core import clock
+from portal.delivery.models import Destination
+from portal.exports.models import ExportTask, Formatter
+from portal.licences.models import Kind
+from portal.stations.models import Connector, OpeningTime, Station, StationGroup
+from tests import world
+from tests.statements import recorded
+from tests.test_guards import Ids, addresses, examples
+
+MOST = 12
+OUTSIDE = ("destinations.host_key",)  # asks a server that is not there
+
+
+def further(session: Session, owner: Account, ids: Ids) -> None:
+    """More of each, so that what is asked row by row shows: a second set of the examples, and grants in every state."""
+    for kind, name in ((UserGroup, "user_group_id"), (Formatter, "formatter_id"), (Destination, "destination_id")):
+        session.get_one(kind, ids[name]).name = "First"
+    driver = session.get_one(Driver, ids["driver_id"])
+    driver.label, driver.email = "First", "first@x.example"
+    session.get_one(ImportMapping, ids["mapping_id"]).name = "First"
+    session.get_one(ExportTask, ids["task_id"]).name = "First"
+    session.get_one(ChargingSession, ids["charging_session_id"]).external_id = "first"
+    session.get_one(FlaggedRow, ids["row_id"]).external_id = "first"
+    examples(session, owner)
+    group, now = session.get_one(StationGroup, ids["station_group_id"]), clock.now()
+    for number in range(3):
+        users = world.user_group(session, owner, f"Users {number}", f"user{number}@x.example")
+        world.grant(session, group, "display", users)
+        world.grant(session, group, "display", f"a{number}@x.example")
+        world.grant(session, group, "display", users, revoked_at=now)
+        world.grant(session, group, "display", f"b{number}@x.example", revoked_at=now)
+        inert = world.station_group(session, world.account(session, f"poor{number}@x.example"))
+        world.grant(session, inert, "display", owner.email)
+    station = session.get_one(Station, ids["station_id"])
+    for number in range(2, 5):
+        prices = {"price_per_kwh": 0, "price_per_hour": 0}
+        connector = Connector(owner_id=owner.id, number=number, plug_type="ccs", access="public", **prices)
+        connector.opening_times = [OpeningTime(weekday=0, opens=0, closes=60, access="public", **prices)]
+        station.connectors.append(connector)
+
+
+@pytest.mark.parametrize("who", ["owner", "sub", "operator"])
+def test_no_page_takes_more_than_twelve_statements(
+    app: Flask, session: Session, logged_in: Callable[[Account], FlaskClient], who: str
+) -> None:
+    owner = world.account(session, "master@x.example", *Kind)
+    ids = examples(session, owner)
+    further(session, owner, ids)
+    readers = {"owner": owner, "sub": world.account(session, "sub@x.example", *Kind)}
+    readers["operator"] = world.account(session, "operator@x.example", operator=True)
+    world.grant(session, session.get_one(StationGroup, ids["station_group_id"]), "administrate", "sub@x.example")
+    browser, many = logged_in(readers[who]), {}
+    for address in addresses(app):
+        if address.method == "GET" and not address.rule.endpoint.startswith(OUTSIDE):
+            url = address.url(ids)
+            browser.get(url)  # the first time also notes that the grant is in use
+            with recorded() as statements:
+                browser.get(url)
+            if len(statements) > MOST:
+                many[url] = len(statements)
+    assert not many, "\n".join(f"{n} {u}" for u, n in many.items())

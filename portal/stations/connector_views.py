@@ -1,5 +1,7 @@
 """Pages of connectors: one page each, with the same address for looking and changing."""
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
@@ -12,7 +14,7 @@ from portal.core.web import guard
 from portal.stations import consequences, entries, labels, operations, pages, queries, refused_fields, states
 from portal.stations.forms import CONNECTOR_FIELDS, ConnectorForm, of_connector
 from portal.stations.models import Access, Connector, PlugType, Station
-from portal.stations.operations import writing
+from portal.stations.operations import connectors, writing
 
 bp = Blueprint("connectors", __name__)
 
@@ -20,7 +22,7 @@ bp = Blueprint("connectors", __name__)
 @bp.get("/connectors/<int:connector_id>")
 @guard("connector:view", connector=queries.connector)
 def show(connector: Connector) -> str:
-    return _page(connector, ConnectorForm(formdata=None, data=of_connector(connector)), _locked(connector))
+    return _page(connector, ConnectorForm(formdata=None, data=_filled(connector)), _locked(connector))
 
 
 @bp.post("/connectors/<int:connector_id>")
@@ -31,16 +33,22 @@ def edit(connector: Connector) -> tuple[str, int] | Response:
     writing.check(session, actor, connector, form.lock(locked, of_connector(connector)))
     if form.validate_on_submit():
         try:
-            operations.edit_connector(session, actor, connector, form.values())
+            operations.edit_connector(session, actor, connector, form.values(), form.seen.data or "")
         except RuleBroken as broken:
             db.session.rollback()
             forms.show(form, broken)
+            if isinstance(broken, operations.Meanwhile):
+                form.show_present(of_connector(connector), broken.fields, connectors.version(connector))
         else:
             db.session.commit()
             flash(gettext("The connector is saved."), "success")
             _warn(connector)
             return redirect(url_for("connectors.show", connector_id=connector.id))
     return _page(connector, form, locked), 422
+
+
+def _filled(connector: Connector) -> dict[str, Any]:
+    return of_connector(connector) | {"seen": connectors.version(connector)}
 
 
 def _locked(connector: Connector) -> dict[str, str]:

@@ -5,10 +5,21 @@ from dataclasses import fields
 from decimal import Decimal
 from typing import Any
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
-from wtforms import BooleanField, FieldList, Form, FormField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import (
+    BooleanField,
+    FieldList,
+    Form,
+    FormField,
+    HiddenField,
+    RadioField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the types are of an older version
 from wtforms.validators import InputRequired
 
@@ -26,7 +37,23 @@ def choices(words: Mapping[str, Any]) -> list[SelectChoice]:
     return [SelectChoice(str(value), word) for value, word in words.items()]
 
 
-class LockingForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+class SeenForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+    """A form that several people may have open at once. `seen`: the version of the row that it was filled from."""
+
+    seen = HiddenField()
+
+    def show_present(self, present: Mapping[str, Any], names: Collection[str], version: str) -> None:
+        """Say at each of these fields what is stored there now. Sent once more, the form changes just that."""
+        for name in names:
+            stands = present.get(name)
+            if name in self and isinstance(stands, str):
+                field = self[name]
+                words = dict(getattr(field, "choices", None) or ()).get(stands, stands)
+                field.errors = [*field.errors, gettext("Stored now: %(value)s", value=words or "–")]
+        self.seen.data = version
+
+
+class LockingForm(SeenForm):
     """A form some of whose fields its reader may not write."""
 
     def lock(self, names: Collection[str], present: Mapping[str, Any]) -> list[str]:
@@ -214,7 +241,7 @@ def of_connector(connector: Connector) -> dict[str, Any]:
     }
 
 
-class GroupForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+class GroupForm(SeenForm):
     name = StringField(_l("Name"), [InputRequired()], render_kw={"maxlength": 120})
     description = TextAreaField(_l("Description"), render_kw={"rows": 3})
 

@@ -23,6 +23,7 @@ from portal.stations import (
 )
 from portal.stations.forms import AddStationsForm, GroupForm
 from portal.stations.models import Station, StationGroup
+from portal.stations.operations import groups
 
 bp = Blueprint("station_groups", __name__)
 VERBS = ("edit", "delete", "add_station", "remove_station")
@@ -81,15 +82,17 @@ def show(station_group: StationGroup) -> str:
 @bp.route("/station-groups/<int:station_group_id>/edit", methods=["GET", "POST"])
 @guard("station_group:edit", station_group=queries.station_group)
 def edit(station_group: StationGroup) -> tuple[str, int] | Response:
-    form = GroupForm(obj=station_group)
+    form = GroupForm(obj=station_group, seen=groups.version(station_group))
     if form.validate_on_submit():
         try:
-            operations.edit_group(
-                db.session(), current_account(), station_group, form.name.data or "", form.description.data or ""
-            )
+            texts = form.name.data or "", form.description.data or "", form.seen.data or ""
+            operations.edit_group(db.session(), current_account(), station_group, *texts)
         except RuleBroken as broken:
             db.session.rollback()
             forms.show(form, broken)
+            if isinstance(broken, operations.Meanwhile):
+                present = {"name": station_group.name, "description": station_group.description}
+                form.show_present(present, broken.fields, groups.version(station_group))
         else:
             db.session.commit()
             flash(gettext("The group is saved."), "success")

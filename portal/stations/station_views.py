@@ -26,7 +26,7 @@ from portal.stations import (
 )
 from portal.stations.forms import STATION_FIELDS, StationForm, of_station
 from portal.stations.models import Station
-from portal.stations.operations import writing
+from portal.stations.operations import stations, writing
 
 bp = Blueprint("stations", __name__)
 bp.app_errorhandler(writing.FieldsRefused)(refused_fields.answer)
@@ -103,16 +103,18 @@ def _sharing_url(station_group_id: int) -> str:
 @guard("station:edit", station=queries.station)
 def edit(station: Station) -> tuple[str, int] | WerkzeugResponse:
     session, actor, present = db.session(), current_account(), of_station(station)
-    form = StationForm(data=present)
+    form = StationForm(data=present | {"seen": stations.version(station)})
     locked = refused_fields.locked("station", STATION_FIELDS, writing.writable_fields(session, actor, station).station)
     writing.check(session, actor, station, form.lock(locked, present))
     if form.validate_on_submit():
         try:
-            operations.edit_station(session, actor, station, form.values())
+            operations.edit_station(session, actor, station, form.values(), form.seen.data or "")
             _keep_image(form, station)
         except RuleBroken as broken:
             db.session.rollback()
             forms.show(form, broken)
+            if isinstance(broken, operations.Meanwhile):
+                form.show_present(of_station(station), broken.fields, stations.version(station))
         else:
             db.session.commit()
             flash(gettext("The station is saved."), "success")

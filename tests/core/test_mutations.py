@@ -319,7 +319,11 @@ MISTAKES_IN_THE_GATE: dict[str, tuple[Callable[..., Any], str, str]] = {
     "everybody is the operator": (authz.platform_may, "operator and ", ""),
     "any owner may do anything": (stations.actions, "station.owner_id == account_id", "station.owner_id"),
     "what is held counts, not what is allowed": (authz.actions, " if (role, licence) in pairs", ""),
-    "an owner may what anybody may": (authz.owner_actions, ' if (role, licence) == ("owner", "inactive")', ""),
+    "an owner is an administrator of his stations": (
+        authz.owner_actions,
+        '"owner", "inactive"',
+        '"administrate", "active"',
+    ),
     "at the station of others no group is asked": (
         stations._ask_by_groups,
         "groups_of(session, station_id) or [NO_ROW]",

@@ -4,6 +4,7 @@ Every function works in the caller's transaction and commits nothing; rows come 
 in CHF, powers in kW and taxes in percent as people say them; the rows keep whole units.
 """
 
+from portal.stations.operations.changes import Meanwhile
 from portal.stations.operations.connectors import (
     ConnectorValues,
     add_connector,
@@ -28,6 +29,7 @@ from portal.stations.operations.stations import (
 
 __all__ = [
     "ConnectorValues",
+    "Meanwhile",
     "StationValues",
     "add_connector",
     "add_stations",

@@ -1,15 +1,17 @@
 """Writing changes: what was, what is, and who changed it."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError, InvalidRequestError
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core import audit
 from portal.core.errors import NotThere, RuleBroken
-from portal.stations.models import Connector, Station, StationGroup
+from portal.stations.models import Connector, Station, StationGroup, StationGroupStation
 
 Subject = Station | StationGroup | Connector
 
@@ -47,6 +49,46 @@ def hold_own(session: Session, actor: Account, row: Station | StationGroup) -> N
     session.refresh(row, with_for_update=True)
     if row.owner_id != actor.id:
         raise NotThere
+
+
+def hold(session: Session, station: Station) -> None:
+    """The station as it is now, kept from other changes until the transaction ends, and with it what is granted on its
+    groups: whoever revokes at this moment waits, and what was revoked before is seen from here on. NotThere when the
+    station is gone. Locked in the order of `sharing.turns`: station groups, then what is in them."""
+    inside = sa.select(StationGroupStation.station_group_id).where(StationGroupStation.station_id == station.id)
+    groups = sa.select(StationGroup.id).where(StationGroup.id.in_(inside)).order_by(StationGroup.id)
+    session.execute(groups.with_for_update(read=True)).all()
+    refresh(session, station)
+
+
+def refresh(session: Session, row: Subject) -> None:
+    """The row as it is now, kept from other changes until the transaction ends. NotThere when it is gone."""
+    try:
+        session.refresh(row, with_for_update={"key_share": True})
+    except InvalidRequestError:
+        raise NotThere from None
+
+
+def version(values: object) -> str:
+    """A text that changes when what a page was filled from does."""
+    return hashlib.sha256(repr(values).encode()).hexdigest()[:16]
+
+
+class Meanwhile(RuleBroken):
+    """Somebody else saved since the page was opened: saving it would undo that. `fields`: where what was sent differs
+    from what stands."""
+
+    def __init__(self, fields: Sequence[str]) -> None:
+        super().__init__(
+            "", "Somebody else changed this meanwhile. Compare what differs from what is stored, and save once more."
+        )
+        self.fields = tuple(fields)
+
+
+def must_be_seen(seen: str, present: object, differing: Sequence[str]) -> None:
+    """Meanwhile when something would be changed that is not as it was `seen`; empty: whatever it is."""
+    if seen and differing and seen != version(present):
+        raise Meanwhile(differing)
 
 
 def write(session: Session) -> None:

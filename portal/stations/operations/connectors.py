@@ -53,10 +53,18 @@ def add_connector(session: Session, actor: Account, station: Station, values: Co
     return connector
 
 
-def edit_connector(session: Session, actor: Account, connector: Connector, values: ConnectorValues) -> None:
-    """Change a connector; every changed parameter is recorded with its value before and after. FieldsRefused, before
-    anything else is judged, where the actor may not write what would change."""
-    writing.check(session, actor, connector, different(values, entered(connector)))
+def edit_connector(
+    session: Session, actor: Account, connector: Connector, values: ConnectorValues, seen: str = ""
+) -> None:
+    """Change a connector; every changed parameter is recorded with its value before and after. `seen`: the `version`
+    that the values were filled in upon, empty: any. FieldsRefused, before anything else is judged, where the actor may
+    not write what would change; Meanwhile."""
+    changes.hold(session, connector.station)
+    changes.refresh(session, connector)
+    present = entered(connector)
+    differing = different(values, present)
+    writing.check(session, actor, connector, differing)
+    changes.must_be_seen(seen, present, differing)
     columns = _columns(session, actor, connector, values)
     windows = opening.windows(values.opening_times)
     changes.assign(session, "connector:edit", connector, actor, columns)
@@ -66,6 +74,11 @@ def edit_connector(session: Session, actor: Account, connector: Connector, value
         changed = {"opening_times": [_told(before), _told(windows)]}
         changes.record(session, "connector:edit", connector, actor, changed=changed)
     changes.write(session)
+
+
+def version(connector: Connector) -> str:
+    """A text that changes when the connector does."""
+    return changes.version(entered(connector))
 
 
 def entered(connector: Connector) -> ConnectorValues:

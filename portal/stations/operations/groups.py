@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core.errors import RuleBroken
-from portal.stations import consequences, entries, reach
+from portal.stations import consequences, entries, queries, reach
 from portal.stations.models import Station, StationGroup, StationGroupStation
 from portal.stations.operations import changes
 
@@ -25,11 +25,29 @@ def create_group(session: Session, actor: Account, name: str, description: str =
     return group
 
 
-def edit_group(session: Session, actor: Account, group: StationGroup, name: str, description: str = "") -> None:
-    """Rename or describe a group."""
+def edit_group(
+    session: Session, actor: Account, group: StationGroup, name: str, description: str = "", seen: str = ""
+) -> None:
+    """Rename or describe a group. `seen`: the `version` that this was filled in upon, empty: any. Meanwhile; NotThere
+    and NotAllowed when the actor has lost the right meanwhile."""
+    _hold(session, actor, group, "station_group:edit")
+    sent, present = {"name": name, "description": description}, {"name": group.name, "description": group.description}
+    differing = [field for field, text in sent.items() if text.replace("\r\n", "\n").strip() != present[field]]
+    changes.must_be_seen(seen, present, differing)
     columns = _columns(session, name, description, owner_id=group.owner_id, group_id=group.id)
     changes.assign(session, "station_group:edit", group, actor, columns)
     changes.write(session)
+
+
+def version(group: StationGroup) -> str:
+    """A text that changes when the group's name or description does."""
+    return changes.version({"name": group.name, "description": group.description})
+
+
+def _hold(session: Session, actor: Account, group: StationGroup, action: str) -> None:
+    """The group as it is now, and what is granted on it kept as it is; the gate is asked again behind the lock."""
+    changes.refresh(session, group)
+    queries.station_group(session, actor.id, action, group.id)
 
 
 def delete_group(session: Session, actor: Account, group: StationGroup) -> None:
@@ -60,6 +78,7 @@ def add_stations(session: Session, actor: Account, group: StationGroup, station_
         raise RuleBroken("station_ids", "Choose at least one station.")
     if len(wanted) > MOST_AT_ONCE:
         raise RuleBroken("station_ids", "Add at most %(most)s stations at once.", most=MOST_AT_ONCE)
+    _hold(session, actor, group, "station_group:add_station")
     member = StationGroupStation
     among = reach.among(session, Station.id, wanted)
     owned = set(session.scalars(sa.select(Station.id).where(Station.owner_id == group.owner_id, among)))
@@ -77,6 +96,7 @@ def add_stations(session: Session, actor: Account, group: StationGroup, station_
 def remove_station(session: Session, actor: Account, group: StationGroup, station: Station) -> None:
     """Take a station out of the group: who saw it through this group only sees it no more. Harmless when it is not in
     the group any more."""
+    _hold(session, actor, group, "station_group:remove_station")
     losing = consequences.recipients(session, group, losing=station)
     row = session.get(StationGroupStation, (group.id, station.id))
     if row is None:

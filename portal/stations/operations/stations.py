@@ -42,13 +42,23 @@ def create_station(session: Session, actor: Account, values: StationValues) -> S
     return station
 
 
-def edit_station(session: Session, actor: Account, station: Station, values: StationValues) -> None:
-    """Change a station; every changed column is recorded with its value before and after. FieldsRefused, before
-    anything else is judged, where the actor may not write what would change."""
-    writing.check(session, actor, station, different(values, entered(station)))
+def edit_station(session: Session, actor: Account, station: Station, values: StationValues, seen: str = "") -> None:
+    """Change a station; every changed column is recorded with its value before and after. `seen`: the `version` that
+    the values were filled in upon, empty: any. FieldsRefused, before anything else is judged, where the actor may not
+    write what would change; Meanwhile."""
+    changes.hold(session, station)
+    present = entered(station)
+    differing = different(values, present)
+    writing.check(session, actor, station, differing)
+    changes.must_be_seen(seen, present, differing)
     columns = _columns(session, actor, values, owner_id=station.owner_id, station_id=station.id)
     changes.assign(session, "station:edit", station, actor, columns)
     changes.write(session)
+
+
+def version(station: Station) -> str:
+    """A text that changes when the station does."""
+    return changes.version(entered(station))
 
 
 def entered(station: Station) -> StationValues:

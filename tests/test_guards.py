@@ -18,7 +18,7 @@ from portal.charging.models import ChargingSession, Driver, FlaggedRow, ImportMa
 from portal.charging.table_shape import TableShape
 from portal.core import authz, files, mail
 from portal.core.db import Base
-from portal.delivery.models import Destination
+from portal.delivery.models import Destination, DestinationLoan
 from portal.exports.models import ExportRun, ExportTask, Formatter
 from portal.licences.models import Kind
 from portal.sharing.models import Invitation, Transfer
@@ -166,6 +166,9 @@ def examples(session: Session, owner: Account) -> Ids:
         "charging_session_id": added(charged),
         "connector_id": connector.id,
         "destination_id": destination_id,
+        "destination_loan_id": added(
+            DestinationLoan(destination_id=destination_id, email="borrower@x.example", lent_by_id=owner.id)
+        ),
         "driver_id": driver_id,
         "export_run_id": run_id,
         "export_task_id": task_id,

@@ -9,6 +9,7 @@ from flask_babel import lazy_gettext as _l
 
 from portal.core import display
 from portal.core.web import LANGUAGES
+from portal.delivery.labels import CHECKS, PROTOCOLS, WRITINGS
 from portal.exports.labels import FORMATS, INTERVALS, SCOPES, TRIGGERS
 from portal.stations.labels import ACCESSES, IDENTIFIERS, PERMISSIONS, PLUG_TYPES, WEEKDAYS
 
@@ -18,9 +19,11 @@ LABELS: Mapping[str, Any] = {
     **IDENTIFIERS,
     "access": _l("Access"),
     "address": _l("Address"),
+    "certificate_check": _l("Certificate of the server"),
     "description": _l("Description"),
     "destination": _l("Destination"),
     "directory": _l("Directory"),
+    "done_suffix": _l("Done-file"),
     "email": _l("E-mail address"),
     "ends_on": _l("Last day"),
     "format": _l("Format"),
@@ -37,40 +40,49 @@ LABELS: Mapping[str, Any] = {
     "label": _l("Name"),
     "language": _l("Language"),
     "latitude": _l("Latitude"),
+    "legacy_ssh": _l("The server is old and knows SHA-1 alone"),
     "login": _l("Log in with"),
     "longitude": _l("Longitude"),
+    "make_directory": _l("Make the directory where it is missing"),
     "max_power_w": _l("Maximum power"),
     "name": _l("Name"),
     "obis": _l("OBIS code"),
     "opening_times": _l("Opening times"),
     "out_of_service": _l("Out of service"),
+    "own_ca": _l("Certificates of the own authority"),
     "plug_type": _l("Plug type"),
     "port": _l("Port"),
     "price_per_hour": _l("Price per hour"),
     "price_per_kwh": _l("Price per kWh"),
+    "protocol": _l("Protocol"),
     "reference": _l("Reference"),
     "role": _l("Permission"),
     "scope": _l("Whose consumption"),
     "starts_on": _l("First day"),
     "station_group": _l("Station group"),
     "support_contact": _l("Support contact"),
+    "temporary_directory": _l("Directory for unfinished files"),
     "time_zone": _l("Time zone"),
     "trigger": _l("Send a period"),
     "until": _l("Until"),
     "user": _l("User"),
     "username": _l("User name"),
     "vat_permille": _l("VAT rate in percent"),
+    "writing": _l("While a file is written"),
 }
 WORDS: Mapping[str, Mapping[Any, Any]] = {
     "access": ACCESSES,
+    "certificate_check": CHECKS,
     "format": FORMATS,
     "identifier": IDENTIFIERS,
     "interval": INTERVALS,
     "language": LANGUAGES,
     "plug_type": PLUG_TYPES,
+    "protocol": PROTOCOLS,
     "role": PERMISSIONS,
     "scope": SCOPES,
     "trigger": TRIGGERS,
+    "writing": WRITINGS,
 }
 
 

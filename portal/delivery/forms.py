@@ -2,10 +2,11 @@
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import IntegerField, PasswordField, RadioField, StringField, TextAreaField
-from wtforms.validators import InputRequired, Length, NumberRange
+from wtforms import BooleanField, IntegerField, PasswordField, RadioField, StringField, TextAreaField
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
-from portal.delivery.models import Login
+from portal.delivery.labels import CHECKS, PROTOCOLS, WRITINGS
+from portal.delivery.models import CertificateCheck, Login, Protocol, Writing
 from portal.delivery.operations import Address
 
 MUST = InputRequired(_l("This must be filled in."))
@@ -19,8 +20,14 @@ class DestinationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no ty
         description=_l("How you find it again, such as the utility's name."),
         render_kw={"autocomplete": "off"},
     )
+    protocol = RadioField(_l("Protocol"), choices=list(PROTOCOLS.items()), default=Protocol.SFTP.value)
     host = StringField(_l("Server"), [MUST, Length(max=253)], render_kw={**PLAIN, "placeholder": "sftp.company.ch"})
-    port = IntegerField(_l("Port"), [MUST, NumberRange(1, 65535)], default=22)
+    port = IntegerField(
+        _l("Port"),
+        [Optional(), NumberRange(1, 65535)],
+        description=_l("Empty for the usual one: 22, 21 or 990."),
+        render_kw=PLAIN,
+    )
     username = StringField(_l("User name"), [MUST, Length(max=120)], render_kw=PLAIN)
     login = RadioField(
         _l("Log in with"),
@@ -30,19 +37,61 @@ class DestinationForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no ty
     directory = StringField(
         _l("Directory"),
         [Length(max=250)],
-        description=_l("Empty for the directory after log-in. Without a slash in front it begins there."),
+        description=_l(
+            "Empty for the directory after log-in. Without a slash in front it begins there. {year}, {month} and {day} "
+            "stand for the first day of the period, {task} for the name of the task."
+        ),
         render_kw=PLAIN,
+    )
+    make_directory = BooleanField(_l("Make the directory where it is missing"))
+    writing = RadioField(_l("While a file is written"), choices=list(WRITINGS.items()), default=Writing.HIDDEN.value)
+    temporary_directory = StringField(
+        _l("Directory for unfinished files"),
+        [Length(max=250)],
+        description=_l("Only where they are written in a directory of their own. On the same disk of the server."),
+        render_kw=PLAIN,
+    )
+    done_suffix = StringField(
+        _l("Done-file"),
+        [Length(max=20)],
+        description=_l("Such as .done: an empty file with this behind its name follows each file. Empty for none."),
+        render_kw=PLAIN,
+    )
+    certificate_check = RadioField(
+        _l("Certificate of the server"), choices=list(CHECKS.items()), default=CertificateCheck.SYSTEM.value
+    )
+    own_ca = TextAreaField(
+        _l("Certificates of the own authority"),
+        [Length(max=100_000)],
+        description=_l("In PEM, pasted as text: they begin with -----BEGIN CERTIFICATE-----."),
+        render_kw={**PLAIN, "rows": 5},
+    )
+    legacy_ssh = BooleanField(
+        _l("The server is old and knows SHA-1 alone"),
+        description=_l(
+            "Today SHA-1 protects too little: whoever can listen on the line may be able to read or change what is "
+            "sent. Ask the operator of the server for an update, and tick this only until then."
+        ),
     )
 
     def address(self) -> Address:
-        """What was typed in."""
+        """What was typed in; fields that do not count for the protocol are left out."""
+        protocol = Protocol(self.protocol.data)
         return Address(
             name=self.name.data or "",
             host=self.host.data or "",
-            port=self.port.data or 0,
+            port=self.port.data,
             username=self.username.data or "",
             directory=self.directory.data or "",
-            login=Login(self.login.data),
+            login=Login.PASSWORD if protocol.is_ftps else Login(self.login.data),
+            protocol=protocol,
+            certificate_check=CertificateCheck(self.certificate_check.data),
+            own_ca=self.own_ca.data or "",
+            legacy_ssh=bool(self.legacy_ssh.data),
+            make_directory=bool(self.make_directory.data),
+            writing=Writing(self.writing.data),
+            temporary_directory=self.temporary_directory.data or "",
+            done_suffix=self.done_suffix.data or "",
         )
 
 
@@ -63,3 +112,11 @@ class KeyForm(FlaskForm):  # type: ignore[misc]  # as above
         render_kw={**PLAIN, "rows": 6},
     )
     passphrase = PasswordField(_l("Passphrase"), [Length(max=500)], render_kw={"autocomplete": "new-password"})
+
+
+class LendForm(FlaskForm):  # type: ignore[misc]  # as above
+    email = StringField(
+        _l("E-mail address"),
+        [MUST, Length(max=254)],
+        render_kw={"autocomplete": "off", "inputmode": "email", "spellcheck": "false"},
+    )

@@ -1,4 +1,4 @@
-"""Rules of destinations: what may be entered, when a confirmed host key stops to count, how secrets are kept."""
+"""Rules of destinations: what may be entered, when what was confirmed stops to count, how secrets are kept."""
 
 import ipaddress
 import re
@@ -14,49 +14,56 @@ from portal.core import audit, clock
 from portal.core.errors import N_, RuleBroken, Sentence
 from portal.core.vault import Vault, VaultError
 from portal.delivery import queries
-from portal.delivery.models import Destination, Login
+from portal.delivery.models import CertificateCheck, Destination, Login, Protocol, Writing
 from portal.delivery.sending import place
-from portal.transports import UNREACHABLE, DeliveryError, StepName
+from portal.transports import UNREACHABLE, DeliveryError, PeerChangedError, StepName
 from portal.transports.addresses import Reach
-from portal.transports.paths import remote_directory
+from portal.transports.certificates import BadCertificateError, SeenCertificate, own_ca
+from portal.transports.paths import is_suffix, placeholders, remote_directory
+from portal.transports.probing import Step
 from portal.transports.sftp import (
     BadKeyError,
     HostKey,
     PassphraseNeededError,
     PassphraseWrongError,
-    Step,
     generate_key_pair,
     unlocked,
 )
 
+_OTHER_KEY = N_("The server shows another key now than the one you looked at. Compare again.")
+_OTHER_CERTIFICATE = N_("The server shows another certificate now than the one you looked at. Compare again.")
 HOST = re.compile(r"[A-Za-z0-9._:\[\]-]{1,253}")
-STEPS: tuple[StepName, ...] = (
-    "resolve",
-    "connect",
-    "host_key",
-    "login",
-    "directory",
-    "write",
-    "size",
-    "rename",
-    "delete",
-)
+_FILE_STEPS: tuple[StepName, ...] = ("login", "directory", "write", "size", "rename", "delete")
+PORTS = {Protocol.SFTP: 22, Protocol.FTPS_EXPLICIT: 21, Protocol.FTPS_IMPLICIT: 990}
+
+
+def steps_of(row: Destination) -> tuple[StepName, ...]:
+    """The steps of its connection test."""
+    return ("resolve", "connect", "certificate" if Protocol(row.protocol).is_ftps else "host_key", *_FILE_STEPS)
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """What a form says of a destination, all but the secret."""
+    """What a form says of a destination, all but the secret. Without a port it is the protocol's own."""
 
     name: str
     host: str
-    port: int
+    port: int | None
     username: str
     directory: str = ""
     login: Login = Login.PASSWORD
+    protocol: Protocol = Protocol.SFTP
+    certificate_check: CertificateCheck = CertificateCheck.SYSTEM
+    own_ca: str = ""
+    legacy_ssh: bool = False
+    make_directory: bool = False
+    writing: Writing = Writing.HIDDEN
+    temporary_directory: str = ""
+    done_suffix: str = ""
 
 
 def create(session: Session, actor: Account, address: Address, allowed: Reach) -> Destination:
-    """A new destination of the actor, without secret and host key. RuleBroken."""
+    """A new destination of the actor, without secret and confirmed host key or certificate. RuleBroken."""
     row = Destination(owner_id=actor.id)
     _fill(session, row, address, allowed)
     session.add(row)
@@ -66,14 +73,17 @@ def create(session: Session, actor: Account, address: Address, allowed: Reach) -
 
 
 def edit(session: Session, actor: Account, row: Destination, address: Address, allowed: Reach) -> None:
-    """Change a destination. Another host or port needs its host key confirmed anew, and its password: one that is kept
-    goes to no other server than the one it was entered for. Another way to log in needs its secret anew. RuleBroken."""
-    before, told = (row.host, row.port, row.login), _told(row)
+    """Change a destination. Another protocol, host or port needs its host key or certificate confirmed anew, and its
+    password: one that is kept goes to no other server than the one it was entered for, nor to one that is trusted on
+    other grounds. Another way to log in needs its secret anew. RuleBroken."""
+    before, told = (row.protocol, row.host, row.port), _told(row)
+    login, trusted = row.login, (row.certificate_check, row.own_ca, row.legacy_ssh)
     _fill(session, row, address, allowed)
-    moved = before[:2] != (row.host, row.port)
+    moved = before != (row.protocol, row.host, row.port)
     if moved:
         _unpin(row)
-    if before[2] != row.login or (moved and row.login == Login.PASSWORD):
+    trusts_otherwise = trusted != (row.certificate_check, row.own_ca, row.legacy_ssh)
+    if login != row.login or ((moved or trusts_otherwise) and row.login == Login.PASSWORD):
         row.sealed_secret, row.public_key = None, ""
     row.tested_at, row.test_steps = None, []
     changed = audit.differences(told, _told(row))
@@ -83,8 +93,11 @@ def edit(session: Session, actor: Account, row: Destination, address: Address, a
 
 def _told(row: Destination) -> dict[str, Any]:
     """What the audit log may hold of a destination: all but its secret."""
-    names = ("name", "host", "port", "username", "directory", "login")
-    return {name: value for name in names if (value := getattr(row, name)) not in (None, "")}
+    names = (
+        "name", "protocol", "host", "port", "username", "directory", "login", "certificate_check", "own_ca",
+        "legacy_ssh", "make_directory", "writing", "temporary_directory", "done_suffix",
+    )  # fmt: skip
+    return {name: value for name in names if (value := getattr(row, name)) not in (None, "", False)}
 
 
 def _fill(session: Session, row: Destination, address: Address, allowed: Reach) -> None:
@@ -97,14 +110,52 @@ def _fill(session: Session, row: Destination, address: Address, allowed: Reach) 
         if not text or not text.isprintable():
             raise RuleBroken(field, "This must be filled in.")
     row.host = _host(address.host, allowed)
-    if address.port not in allowed.ports:
+    port = PORTS[address.protocol] if address.port is None else address.port
+    if port not in allowed.ports:
         ports = ", ".join(map(str, allowed.ports))
         raise RuleBroken("port", "Only these ports are allowed here: %(ports)s.", ports=ports)
+    row.name, row.port, row.username = name, port, username
+    _fill_trust(row, address)
+    _fill_writing(row, address)
+
+
+def _fill_trust(row: Destination, address: Address) -> None:
+    if address.protocol.is_ftps and address.login == Login.KEY:
+        raise RuleBroken("login", "FTPS logs in with a password.")
+    own = ""
+    if address.protocol.is_ftps and address.certificate_check == CertificateCheck.OWN_CA:
+        try:
+            own = own_ca(address.own_ca)
+        except BadCertificateError as error:
+            raise RuleBroken("own_ca", str(error)) from None
+    row.protocol, row.login, row.own_ca = address.protocol.value, Login(address.login).value, own
+    row.certificate_check = address.certificate_check.value
+    row.legacy_ssh = address.legacy_ssh and address.protocol == Protocol.SFTP
+
+
+def _fill_writing(row: Destination, address: Address) -> None:
+    row.directory = _directory("directory", address.directory)
+    aside = _directory("temporary_directory", address.temporary_directory)
+    if address.writing != Writing.DIRECTORY:
+        aside = ""
+    elif not aside or aside == row.directory:
+        raise RuleBroken("temporary_directory", "Enter another directory than that of the files.")
+    suffix = address.done_suffix.strip()
+    if suffix and not is_suffix(suffix):
+        raise RuleBroken("done_suffix", "Enter a dot, then letters, digits, _ or -, such as .done.")
+    row.writing, row.temporary_directory, row.done_suffix = address.writing.value, aside, suffix
+    row.make_directory = address.make_directory
+
+
+def _directory(field: str, text: str) -> str:
     try:
-        row.directory = remote_directory(address.directory.strip())
+        plain = remote_directory(text.strip())
+        placeholders(plain)
     except DeliveryError:
-        raise RuleBroken("directory", "A directory may not hold '.', '..', '\\' or control characters.") from None
-    row.name, row.port, row.username, row.login = name, address.port, username, Login(address.login).value
+        raise RuleBroken(field, "A directory may not hold '.', '..', '\\' or control characters.") from None
+    except ValueError:
+        raise RuleBroken(field, "Of braces, only {year}, {month}, {day} and {task} can be used here.") from None
+    return plain
 
 
 def _host(text: str, allowed: Reach) -> str:
@@ -177,23 +228,49 @@ def seal_anew(session: Session, vault: Vault) -> tuple[int, list[int]]:
     return sealed, closed
 
 
-def confirm_host_key(
-    session: Session, actor: Account, row: Destination, shown: tuple[str, str], fresh: HostKey
+def confirm_peer(
+    session: Session, actor: Account, row: Destination, shown: tuple[str, str], fresh: HostKey | SeenCertificate
 ) -> None:
-    """Pin the server's key: the type and fingerprint that the actor was shown, if a fresh look finds the same.
-    RuleBroken else."""
-    if shown != (fresh.type, fresh.fingerprint):
-        message = N_("The server shows another key now than the one you looked at. Compare again.")
-        raise RuleBroken("", message)
-    before = row.host_key_fingerprint
-    row.host_key_type, row.host_key_fingerprint = shown
-    row.host_key_confirmed_at, row.host_key_confirmed_by_id = clock.now(), actor.id
+    """Pin what the server shows: the type and fingerprint of a host key, or "" and the fingerprint of a certificate,
+    that the actor was shown, if a fresh look finds the same. RuleBroken else. A certificate is from then on judged by
+    its fingerprint alone."""
+    is_key = isinstance(fresh, HostKey)
+    if shown != ((fresh.type if isinstance(fresh, HostKey) else ""), fresh.fingerprint):
+        raise RuleBroken("", _OTHER_KEY if is_key else _OTHER_CERTIFICATE)
+    before = row.host_key_fingerprint if is_key else row.certificate_fingerprint
     told = {"key_type": shown[0], "fingerprint": shown[1], "before": before}
-    _record(session, actor, "destination.host_key_confirmed", row, **told)
+    row.changed_to = row.changed_at = None
+    if is_key:
+        row.host_key_type, row.host_key_fingerprint = shown
+        row.host_key_confirmed_at, row.host_key_confirmed_by_id = clock.now(), actor.id
+        _record(session, actor, "destination.host_key_confirmed", row, **told)
+        return
+    row.certificate_check, row.certificate_fingerprint = CertificateCheck.PIN.value, shown[1]
+    row.certificate_confirmed_at, row.certificate_confirmed_by_id = clock.now(), actor.id
+    del told["key_type"]
+    _record(session, actor, "destination.certificate_confirmed", row, **told)
+
+
+def keep_change(session: Session, row: Destination, error: PeerChangedError) -> None:
+    """Note that the server showed another host key or certificate than the confirmed one: nothing is sent to it until
+    somebody has confirmed one. Told once for each."""
+    seen = error.seen or "–"
+    if row.changed_to == seen:
+        return
+    row.changed_to, row.changed_at = seen, clock.now()
+    subject = f"destination/{row.id}"
+    audit.record(
+        session, "destination.peer_changed", subject, actor_id=None, owner_id=row.owner_id, name=row.name,
+        fingerprint=seen, before=error.pinned,
+    )  # fmt: skip
 
 
 def keep_test(row: Destination, steps: Iterable[Step]) -> None:
-    """Note the result of a connection test, with what its owner may read."""
+    """Note the result of a connection test, with what its owner may read. A server that shows what was confirmed is
+    delivered to again, whatever it showed meanwhile."""
+    steps = list(steps)
+    if any(step.ok and step.name in ("host_key", "certificate") for step in steps):
+        row.changed_to = row.changed_at = None
     row.test_steps = [
         {"name": step.name, "ok": step.ok, "detail": step.detail, **Sentence(step.template, step.params).kept()}
         for step in steps
@@ -210,8 +287,10 @@ def delete(session: Session, actor: Account, row: Destination) -> None:
 
 
 def _unpin(row: Destination) -> None:
-    row.host_key_type = row.host_key_fingerprint = None
+    row.host_key_type = row.host_key_fingerprint = row.certificate_fingerprint = None
     row.host_key_confirmed_at = row.host_key_confirmed_by_id = None
+    row.certificate_confirmed_at = row.certificate_confirmed_by_id = None
+    row.changed_to = row.changed_at = None
 
 
 def _record(session: Session, actor: Account, action: str, row: Destination, **detail: Any) -> None:

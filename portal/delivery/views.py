@@ -1,8 +1,8 @@
-"""Destinations: set up, log in, host key, connection test."""
+"""Destinations: set up, log in, host key or certificate, connection test, lending."""
 
 import logging
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 
 from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
@@ -10,20 +10,20 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from portal.accounts.login import current_account
-from portal.core import forms
+from portal.core import clock, forms
 from portal.core.config import Settings
 from portal.core.db import db
-from portal.core.errors import RuleBroken
+from portal.core.errors import NotThere, RuleBroken
 from portal.core.vault import Vault, VaultError
 from portal.core.web import guard, limiter
-from portal.delivery import operations, queries
-from portal.delivery.forms import DestinationForm, KeyForm, PasswordForm
-from portal.delivery.models import Destination, Login
-from portal.delivery.sending import SECRET_LOST, probe, reach, target
-from portal.transports import DeliveryError, StepName
+from portal.delivery import labels, loans, operations, queries
+from portal.delivery.forms import DestinationForm, KeyForm, LendForm, PasswordForm
+from portal.delivery.models import Destination, DestinationLoan, Login, Protocol
+from portal.delivery.sending import SECRET_LOST, look_at_peer, probe, reach, target
+from portal.transports import DeliveryError, PeerChangedError, StepName
 from portal.transports.addresses import Reach
 from portal.transports.probing import Step
-from portal.transports.sftp import SftpTarget, fetch_host_key
+from portal.transports.sftp import HostKey
 
 log = logging.getLogger(__name__)
 bp = Blueprint("destinations", __name__, url_prefix="/exports/destinations")
@@ -46,7 +46,10 @@ def _vault() -> Vault:
 @bp.get("")
 @guard("destination:list")
 def list_destinations() -> str:
-    return render_template("destinations/list.html", rows=queries.destinations(db.session(), current_user.id))
+    session = db.session()
+    rows = queries.destinations(session, current_user.id)
+    lent = [each for each in queries.usable(session, current_user.id) if each.lent_by]
+    return render_template("destinations/list.html", rows=rows, lent=lent, labels=labels)
 
 
 @bp.route("/new", methods=["GET", "POST"])
@@ -62,14 +65,20 @@ def create() -> Page:
         else:
             db.session.commit()
             return redirect(url_for("destinations.log_in", destination_id=row.id))
-    return render_template("destinations/create.html", form=form), 422 if form.errors else 200
+    return render_template("destinations/create.html", form=form, labels=labels), 422 if form.errors else 200
 
 
 @bp.get("/<int:destination_id>")
 @guard("destination:list", destination=queries.destination)
-def show(destination: Destination) -> str:
-    tasks = queries.tasks_of(db.session(), destination)
-    return render_template("destinations/show.html", row=destination, tasks=tasks, steps=operations.STEPS)
+def show(destination: Destination) -> Page:
+    return _shown(destination, LendForm())
+
+
+def _shown(destination: Destination, form: LendForm) -> Page:
+    session = db.session()
+    tasks, lent = queries.tasks_of(session, destination), queries.loans(session, destination)
+    page = render_template("destinations/show.html", row=destination, tasks=tasks, loans=lent, form=form, labels=labels)
+    return page, 422 if form.errors else 200
 
 
 @bp.route("/<int:destination_id>/edit", methods=["GET", "POST"])
@@ -87,7 +96,9 @@ def edit(destination: Destination) -> Page:
             db.session.commit()
             flash(gettext("The destination is saved."), "success")
             return redirect(url_for("destinations.show", destination_id=row_id))
-    return render_template("destinations/edit.html", form=form, row=destination), 422 if form.errors else 200
+    return render_template(
+        "destinations/edit.html", form=form, row=destination, labels=labels
+    ), 422 if form.errors else 200
 
 
 @bp.route("/<int:destination_id>/log-in", methods=["GET", "POST"])
@@ -131,7 +142,8 @@ def make_key(destination: Destination) -> Response:
 
 
 def _next(destination: Destination) -> Response:
-    step = "show" if destination.host_key_fingerprint else "host_key"
+    known = "test" if Protocol(destination.protocol).is_ftps else "show"
+    step = known if destination.peer_is_known else "host_key"
     return redirect(url_for(f"destinations.{step}", destination_id=destination.id))
 
 
@@ -139,28 +151,30 @@ def _next(destination: Destination) -> Response:
 @limiter.limit("60 per hour")
 @guard("destination:edit", destination=queries.destination)
 def host_key(destination: Destination) -> Page:
-    """Shows the server's key; the one that was shown comes back and is compared with a fresh look."""
-    where, problem, code = _without_secret(destination), "", 200
+    """Shows the server's host key or certificate; what was shown comes back and is compared with a fresh look."""
+    problem, code, fresh = "", 200, None
     db.session.commit()  # no transaction while a server is asked
     try:
-        fresh = fetch_host_key(where)
+        fresh = look_at_peer(destination, _reach())
         if request.method == "POST":
-            shown = (request.form.get("type", ""), request.form.get("fingerprint", ""))
-            operations.confirm_host_key(db.session(), current_account(), destination, shown, fresh)
+            compared = (request.form.get("type", ""), request.form.get("fingerprint", ""))
+            operations.confirm_peer(db.session(), current_account(), destination, compared, fresh)
             db.session.commit()
-            flash(gettext("The host key is confirmed."), "success")
+            is_key = isinstance(fresh, HostKey)
+            flash(
+                gettext("The host key is confirmed.") if is_key else gettext("The certificate is confirmed."), "success"
+            )
             return redirect(url_for("destinations.test", destination_id=destination.id))
     except DeliveryError as error:
         log.warning("destination %s, %s: %s", destination.id, error.step, error.message)
         template, params = error.shown
-        fresh, problem = None, gettext(template, **params) if params else gettext(template)
+        problem = gettext(template, **params) if params else gettext(template)
     except RuleBroken as broken:
         problem, code = gettext(broken.message), 422
-    return render_template("destinations/host_key.html", row=destination, key=fresh, problem=problem), code
-
-
-def _without_secret(destination: Destination) -> SftpTarget:
-    return SftpTarget(host=destination.host, port=destination.port, username=destination.username, reach=_reach())
+    page = "certificate" if Protocol(destination.protocol).is_ftps else "host_key"
+    return render_template(
+        f"destinations/{page}.html", row=destination, key=fresh, problem=problem, now=clock.now()
+    ), code
 
 
 @bp.route("/<int:destination_id>/test", methods=["GET", "POST"])
@@ -171,7 +185,7 @@ def test(destination: Destination) -> Page:
     if request.method == "POST":
         _test(destination)
     template = "_test" if request.headers.get("HX-Request") else "test"
-    return render_template(f"destinations/{template}.html", row=destination, steps=operations.STEPS)
+    return render_template(f"destinations/{template}.html", row=destination, steps=operations.steps_of(destination))
 
 
 def _test(destination: Destination) -> None:
@@ -182,28 +196,56 @@ def _test(destination: Destination) -> None:
         done = [Step("login", False, SECRET_LOST)]
     else:
         db.session.commit()  # no transaction while a server is asked
-        done = _run(probe(where))
+        done = _run(probe(where), operations.steps_of(destination))
     for step in done:
         if step.error is not None:
             log.warning("destination %s, %s: %s", destination.id, step.name, step.error.message)
+        if isinstance(step.error, PeerChangedError):
+            operations.keep_change(db.session(), destination, step.error)
     operations.keep_test(destination, done)
     db.session.commit()
 
 
-def _run(steps: Generator[Step]) -> list[Step]:
+def _run(steps: Generator[Step], names: Sequence[StepName]) -> list[Step]:
     limit, done = time.monotonic() + WHOLE_TEST_SECONDS, []
     for step in steps:
         done.append(step)
         if time.monotonic() > limit:
             steps.close()
-            done.append(Step(_following(step), False, "The server is too slow: the test was ended."))
+            done.append(Step(_following(step, names), False, "The server is too slow: the test was ended."))
             break
     return done
 
 
-def _following(step: Step) -> StepName:
-    names = operations.STEPS
+def _following(step: Step, names: Sequence[StepName]) -> StepName:
     return names[min(names.index(step.name) + 1, len(names) - 1)]
+
+
+@bp.post("/<int:destination_id>/lend")
+@guard("destination:edit", destination=queries.destination)
+def lend(destination: Destination) -> Page:
+    form = LendForm()
+    if form.validate_on_submit():
+        try:
+            loans.lend(db.session(), current_account(), destination, form.email.data or "")
+        except RuleBroken as broken:
+            forms.show(form, broken)
+        else:
+            db.session.commit()
+            flash(gettext("The destination is lent by its name."), "success")
+            return redirect(url_for("destinations.show", destination_id=destination.id))
+    return _shown(destination, form)
+
+
+@bp.post("/<int:destination_id>/loans/<int:destination_loan_id>/end")
+@guard("destination:edit", destination=queries.destination, destination_loan=queries.loan)
+def end_loan(destination: Destination, destination_loan: DestinationLoan) -> Response:
+    if destination_loan.destination_id != destination.id:
+        raise NotThere
+    loans.end(db.session(), current_account(), destination, destination_loan)
+    db.session.commit()
+    flash(gettext("The destination is lent to this address no longer."), "success")
+    return redirect(url_for("destinations.show", destination_id=destination.id))
 
 
 @bp.route("/<int:destination_id>/delete", methods=["GET", "POST"])

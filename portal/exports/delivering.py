@@ -23,6 +23,7 @@ from portal.core.config import Settings
 from portal.core.db import reading_only, writing
 from portal.core.errors import N_, Sentence
 from portal.core.vault import Vault, VaultError
+from portal.delivery import operations as destinations
 from portal.delivery import sending
 from portal.delivery.sending import SECRET_LOST, Line, place_on_server, reach, target
 from portal.exports import building, telling
@@ -30,7 +31,7 @@ from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, in_seco
 from portal.exports.models import ExportAttempt, ExportRun, RunState
 from portal.exports.readiness import obstacle, stop
 from portal.formats.errors import FormatError, SettingsError
-from portal.transports import DeliveryError, NameTakenError, TemporaryGoneError
+from portal.transports import DeliveryError, NameTakenError, PeerChangedError, TemporaryGoneError
 from portal.transports.session import Session as ServerSession
 from portal.transports.targets import Target
 
@@ -89,6 +90,7 @@ class Delivery:
         except DeliveryError as error:
             log.warning("run %s, %s: %s", self.held.run_id, error.step, error.message)
             self.connections.close()
+            self._keep_change(error)
             self._failed(error.step, Sentence(*error.shown), permanent=error.permanent)
         except (FormatError, SettingsError) as error:
             self._failed("build", Sentence(error.template, error.params), permanent=True)
@@ -265,6 +267,13 @@ class Delivery:
                 telling.of_stop(session, self._row(session), reason, self.connections.settings.public_url)
             release(session, self.held, news, str(reason["code"]), values)
             session.commit()
+
+    def _keep_change(self, error: DeliveryError) -> None:
+        """Another host key or certificate than the confirmed one keeps every run from this destination."""
+        if isinstance(error, PeerChangedError):
+            with self.sessions() as session:
+                destinations.keep_change(session, self._row(session).task.destination, error)
+                session.commit()
 
     def _failed(self, at: str, message: Sentence, *, permanent: bool) -> None:
         with self.sessions() as session:

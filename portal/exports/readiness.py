@@ -45,7 +45,7 @@ def _of_the_task(session: Session, task: ExportTask) -> Obstacle | None:
     stopped = stop(session, task)
     if stopped is not None:
         return stopped
-    if task.destination.host_key_fingerprint is None:
+    if not task.destination.peer_is_known or task.destination.changed_at is not None:
         return Obstacle("host_key", {"destination": task.destination.name})
     return None
 

@@ -93,9 +93,9 @@ def _failed(reason: Mapping[str, Any], task: ExportTask) -> Advice:
         return Advice(
             words, url_for("formatters.edit", formatter_id=task.formatter_id), gettext("Look at the formatter")
         )
-    if at == "host_key":
+    if at in ("host_key", "certificate"):
         url = url_for("destinations.host_key", destination_id=task.destination_id)
-        return Advice(words, url, gettext("Compare the host key"))
+        return Advice(words, url, gettext("Compare host key or certificate"))
     if at == "login":
         url = url_for("destinations.log_in", destination_id=task.destination_id)
         return Advice(words, url, gettext("Enter the secret again"))
@@ -122,9 +122,9 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
             gettext("Licences"),
         ),
         "host_key": lambda: Advice(
-            gettext("The host key of the destination is not confirmed."),
+            gettext("The host key or certificate of the destination is not confirmed."),
             url_for("destinations.host_key", destination_id=task.destination_id),
-            gettext("Look at the host key"),
+            gettext("Compare host key or certificate"),
         ),
         "no_connectors": lambda: Advice(
             gettext("There is no charging point in %(group)s.", group=group),

@@ -81,7 +81,8 @@ def handshake(target: SftpTarget, where: tuple[Judged, ...], *, any_key: bool = 
     try:
         with mapped("connect"):
             transport = paramiko.Transport(connection)
-        transport.banner_timeout = transport.handshake_timeout = target.reach.timeout
+        # Longer than `time_limit`, which knows to say that it was the time: paramiko's own limits do not.
+        transport.banner_timeout = transport.handshake_timeout = 2 * target.reach.timeout
         transport.auth_timeout = transport.channel_timeout = target.reach.timeout
         options = transport.get_security_options()
         options.ciphers = [name for name in _CIPHERS if name in options.ciphers]

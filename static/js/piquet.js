@@ -181,6 +181,19 @@
     });
   }
 
+  // <div data-presets='{"choice": "text"}' data-presets-for="field">: a choice fills the field, unless something else
+  // than a preset was typed there.
+  function presets() {
+    document.addEventListener("change", (event) => {
+      const box = event.target.closest("[data-presets]");
+      if (!box) return;
+      const values = JSON.parse(box.dataset.presets);
+      const field = document.getElementById(box.dataset.presetsFor);
+      const typed = field.value !== "" && !Object.values(values).map(String).includes(field.value);
+      if (!typed) field.value = values[event.target.value];
+    });
+  }
+
   function enhance(within) {
     dismissAlerts(within);
     labelStackedTables(within);
@@ -194,6 +207,7 @@
   guardUnsaved();
   submitOnce();
   selectAll();
+  presets();
   enhance(document);
   document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
   document.addEventListener("click", (event) => {

@@ -20,7 +20,16 @@ from tests import world
 from tests.exports.scene import START, add_formatter
 from tests.servers.sshd import Sshd
 
-FORM = {"name": "Utility", "host": "sftp.company.example", "port": "22", "username": "piquet", "login": "password"}
+FORM = {
+    "name": "Utility",
+    "protocol": "sftp",
+    "host": "sftp.company.example",
+    "port": "22",
+    "username": "piquet",
+    "login": "password",
+    "certificate_check": "system",
+    "writing": "hidden",
+}
 PATHS = ("", "/edit", "/log-in", "/host-key", "/test", "/delete")
 
 

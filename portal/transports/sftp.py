@@ -5,7 +5,8 @@ from collections.abc import Generator, Iterator
 
 import paramiko
 
-from portal.transports import DeliveryError
+from portal.transports import DeliveryError, legacy_sftp, ssh
+from portal.transports.addresses import Judged
 from portal.transports.paths import remote_directory
 from portal.transports.probing import Step, done, failed, probe_files
 from portal.transports.session import Session
@@ -13,7 +14,6 @@ from portal.transports.sftp_session import open_session
 from portal.transports.ssh import (
     addresses,
     check_host_key,
-    fetch_host_key,
     handshake,
     log_in,
     seen_host_key,
@@ -54,6 +54,10 @@ def connect(target: SftpTarget) -> Iterator[Session]:
     The host is resolved once and only an allowed address dialled; the pinned host key is compared before any
     secret is sent, and without a pin nothing is. Raises DeliveryError, private until a connection stands.
     """
+    if target.legacy:
+        with legacy_sftp.connect(target) as session:
+            yield session
+        return
     remote_directory(target.directory)
     with contextlib.closing(handshake(target, addresses(target))) as transport:
         check_host_key(target, seen_host_key(target, transport))
@@ -73,6 +77,9 @@ def probe(target: SftpTarget) -> Generator[Step]:
         remote_directory(target.directory)
         where = addresses(target)
         yield done("resolve", ", ".join(sorted({str(address.ip) for address in where})))
+        if target.legacy:
+            yield from _probe_legacy(target, where)
+            return
         with contextlib.closing(handshake(target, where)) as transport:
             yield Step("connect", True, "Port %(port)s answers as SSH.", {"port": target.port})
             yield from _probe_server(target, transport)
@@ -92,6 +99,28 @@ def _probe_server(target: SftpTarget, transport: paramiko.Transport) -> Iterator
     session = open_session(target, transport)
     yield done("login", target.username)
     yield from probe_files(target, session, connect_again)
+
+
+def _probe_legacy(target: SftpTarget, where: tuple[Judged, ...]) -> Iterator[Step]:
+    with contextlib.closing(legacy_sftp.Connection(target)) as connection:
+        seen = connection.handshake(where, look_alone=True)
+    yield Step("connect", True, "Port %(port)s answers as SSH.", {"port": target.port})
+    try:
+        check_host_key(target, seen)
+    except DeliveryError as error:
+        yield failed(error, seen)
+        return
+    with contextlib.closing(legacy_sftp.Connection(target)) as connection:
+        seen = connection.handshake(where)
+        yield done("host_key", f"{seen.type} {seen.fingerprint}", seen)
+        session = connection.open_session()
+        yield done("login", target.username)
+        yield from probe_files(target, session, connect_again)
+
+
+def fetch_host_key(target: SftpTarget) -> HostKey:
+    """The key that the server shows first, whatever is pinned, without any login. Raises DeliveryError."""
+    return legacy_sftp.fetch_host_key(target) if target.legacy else ssh.fetch_host_key(target)
 
 
 def connect_again(target: object) -> contextlib.AbstractContextManager[Session]:

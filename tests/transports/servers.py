@@ -16,8 +16,17 @@ from tests.servers.ftp import FtpServer, run_ftp
 from tests.servers.sshd import Sshd, run_sshd
 from tests.transports.targets import on_ftp, on_sshd
 
-COLUMNS = ("sshd", *(f"{kind} TLS {tls}" for kind in ("vsftpd", "proftpd", "pure-ftpd") for tls in ("1.2", "1.3")))
-FTPS_COLUMNS = COLUMNS[1:]
+# A server that knows nothing but SHA-1, in its key exchange, host key and integrity.
+SHA_1 = """KexAlgorithms diffie-hellman-group14-sha1
+HostKeyAlgorithms ssh-rsa
+Ciphers aes128-cbc,aes128-ctr
+MACs hmac-sha1"""
+COLUMNS = (
+    "sshd",
+    "sshd SHA-1",
+    *(f"{kind} TLS {tls}" for kind in ("vsftpd", "proftpd", "pure-ftpd") for tls in ("1.2", "1.3")),
+)
+FTPS_COLUMNS = COLUMNS[2:]
 
 
 @dataclass(frozen=True)
@@ -36,6 +45,8 @@ class Server:
         return self.running.port
 
     def target(self, **changes: Any) -> Target:
+        if self.column == "sshd SHA-1":
+            changes = {"legacy": True, "host_key_type": "ssh-rsa"} | changes
         if isinstance(self.running, Sshd):
             return on_sshd(self.running, **changes)
         return on_ftp(self.running, **changes)
@@ -68,7 +79,9 @@ def connect(target: Target) -> contextlib.AbstractContextManager[Session]:
 def run(column: str, **options: Any) -> Iterator[Server]:
     """The server of a column."""
     kind, _, tls = column.partition(" TLS ")
-    if kind == "sshd":
+    if kind.startswith("sshd"):
+        if kind == "sshd SHA-1":
+            options = {"settings": SHA_1, "key_types": ("ssh-rsa",)} | options
         with run_sshd(**options) as sshd:
             yield Server(column, sshd)
     else:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from portal.transports import DeliveryError, NameTakenError, PeerChangedError, TemporaryGoneError
+from portal.transports.ssh_keys import generate_key_pair
 from tests.servers.relay import run_relay
 from tests.transports.servers import COLUMNS, Server, connect, run
 
@@ -211,9 +212,10 @@ def test_many_files_at_once(server: Server) -> None:
 
 
 def test_a_wrong_secret_is_permanent(server: Server) -> None:
-    from portal.transports.ssh_keys import generate_key_pair
 
-    changes = {"private_key": generate_key_pair("x").private} if server.column == "sshd" else {"password": "wrong"}
+    changes = (
+        {"private_key": generate_key_pair("x").private} if server.column.startswith("sshd") else {"password": "wrong"}
+    )
     error = stopped(server, **changes)
     assert (error.step, error.permanent, error.private) == ("login", True, False)
     assert "refused the user name" in error.message
@@ -223,7 +225,7 @@ def test_a_wrong_secret_is_permanent(server: Server) -> None:
 def test_another_key_or_certificate_than_the_confirmed_one_stops_before_the_login(server: Server) -> None:
     pin = "AB:" * 31 + "AB"
     changes = {"host_key_fingerprint": "SHA256:" + "A" * 43}
-    error = stopped(server, **(changes if server.column == "sshd" else {"trust": "pin", "pin": pin}))
+    error = stopped(server, **(changes if server.column.startswith("sshd") else {"trust": "pin", "pin": pin}))
     assert isinstance(error, PeerChangedError)
     assert error.permanent
     assert error.pinned in error.message
@@ -259,8 +261,7 @@ def test_a_server_that_accepts_and_never_answers_is_given_up(server: Server) -> 
 
 def test_the_disk_is_full(started: Server) -> None:
     """On a server of its own, whose files cannot grow."""
-    options = {"key_types": ("ssh-ed25519",)} if started.column == "sshd" else {}
-    with run(started.column, largest_file=150_000, **options) as small:
+    with run(started.column, largest_file=150_000) as small:
         error = stopped(small)
         assert (error.step, error.permanent) == ("write", False), error.message
         assert "run.xml" not in small.names()

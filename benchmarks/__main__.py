@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks import (
     export_month,
+    export_quarters,
     large_world_checks,
     large_world_memory,
     large_world_pages,
@@ -20,6 +21,7 @@ RESULTS = Path(__file__).with_name("results.jsonl")
 BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "permission_checks": permission_checks.run,
     "export_month": export_month.run,
+    "export_quarters": export_quarters.run,
     "large_world_checks": large_world_checks.run,
     "large_world_pages": large_world_pages.run,
     "large_world_memory": large_world_memory.run,

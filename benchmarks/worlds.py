@@ -33,6 +33,11 @@ def url(engine: str, scale: int) -> str:
     return address
 
 
+def empty(name: str) -> str:
+    """The URL of a new database in PostgreSQL, for a world of one benchmark."""
+    return _server().create_database(name)
+
+
 @cache
 def _folder() -> Path:
     return Path(_open.enter_context(tempfile.TemporaryDirectory(prefix="piquet-bench-")))

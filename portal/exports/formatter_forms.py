@@ -43,16 +43,20 @@ SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
         "substitute_condition", "missing_condition",
     ),
     Format.MSCONS: (
-        "kind", *_COMPANIES, "sender_scheme", "receiver_scheme", "swiss_codes", "device_number", "decimal_mark",
-        "times",
+        "kind", "message_obis", *_COMPANIES, "sender_scheme", "receiver_scheme", "swiss_codes", "device_number",
+        "decimal_mark", "times",
     ),
     Format.CSV: ("per", "columns", *_TEXT, "for_people", "decimals"),
     Format.XLSX: ("per", "columns", "titles", "header"),
 }  # fmt: skip
 """Fields that hold the settings of each format."""
 
-NAMED: Final = {"esl_per": "per", "ise_columns": "columns"}  # field -> setting, where two formats share the setting
-OPTIONAL: Final = ("decimals", "titles", "reason", "document_prefix", "further_identifiers")
+NAMED: Final = {
+    "esl_per": "per",
+    "ise_columns": "columns",
+    "message_obis": "obis",
+}  # field -> setting, where two formats share the setting
+OPTIONAL: Final = ("message_obis", "decimals", "titles", "reason", "document_prefix", "further_identifiers")
 """Fields that say nothing when empty: the format's usual value stands."""
 
 
@@ -155,6 +159,7 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
 
     version = SelectField(_l("Version"), choices=[("1.4", "1.4"), ("1.6", "1.6")], default="1.4")
     kind = SelectField(_l("Message"), choices=list(MSCONS_KINDS.items()), default="profile_22e")
+    message_obis = _text(_l("OBIS code"), 30, description=_l("Empty for what is usual in this message."))
     sender = _text(_l("Code of the sender"), description=_l("EIC, such as 12X-EXAMPLE----Z."))
     receiver = _text(_l("Code of the receiver"))
     sender_scheme = SelectField(_l("Kind of the sender's code"), choices=list(SCHEMES.items()), default="eic")
@@ -216,6 +221,8 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
 
     def formats(self, name: str) -> str:
         """The formats that have the field, separated by blanks."""
+        if name == "obis":
+            return " ".join(kind for kind in FORMATS if kind not in (Format.SDAT, Format.MSCONS))
         return " ".join(kind for kind in FORMATS if name in SHOWN[kind])
 
 

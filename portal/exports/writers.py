@@ -100,8 +100,9 @@ def settings_of(formatter: Formatter, zone: ZoneInfo) -> Any:
     """The formatter's settings as its format wants them; SettingsError names a wrong or unknown one."""
     kind = WRITERS[formatter.format].settings
     known = {field.name for field in fields(kind)}
-    given = {name: value for name, value in formatter.settings.items() if name not in OWN}
-    given |= {"identifier": formatter.identifier, "obis": formatter.obis}
+    # Of MSCONS each kind of message has a usual code of its own.
+    usual = {"identifier": formatter.identifier, "obis": "" if formatter.format == Format.MSCONS else formatter.obis}
+    given = usual | {name: value for name, value in formatter.settings.items() if name not in OWN}
     if unknown := formatter.settings.keys() - known - set(OWN):
         raise SettingsError(min(unknown), "This format has no such setting.")
     if formatter.format == Format.SDAT and formatter.identifier != "metering_code":

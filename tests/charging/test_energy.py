@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.charging import energy
+from portal.charging import energy, quarter_columns
 from portal.charging.energy import EnergySource, meter_periods, uncovered
 from portal.charging.models import ChargingSession, Coverage, Driver, QuarterHour
 from portal.exports.periods import DAY, make_period
@@ -219,9 +219,34 @@ def test_the_number_of_statements_is_two_per_portion(
     for connector in connectors if covered else ():
         _cover(session, connector, MIDNIGHT, MIDNIGHT + DAY)
     session.flush()
+    read, real = [], quarter_columns.held  # it goes past SQLAlchemy on PostgreSQL
+
+    def held(session: Session, some: list[int], period: quarter_columns.Span) -> dict[int, quarter_columns.Held]:
+        read.append(some)
+        return real(session, some, period)
+
+    monkeypatch.setattr(quarter_columns, "held", held)
     with recorded() as seen:
         assert len(list(meter_periods(session, _sources(connectors), MIDNIGHT, MIDNIGHT + DAY))) == 3
-    assert len(seen) == 4
+    tables = [statement.partition("FROM ")[2].split()[0] for statement, *_ in seen]
+    assert tables.count("coverage") == 2
+    assert (len(read), len(seen) - 2) in ([(0, 2)] if covered else [(2, 0), (2, 2)])
+
+
+@pytest.mark.parametrize("lacking", [None, 0, 50, 95])
+def test_a_connector_that_charges_all_day(session: Session, connectors: list[Connector], lacking: int | None) -> None:
+    """With a row for every quarter hour its columns are taken as they come; with as many rows but one quarter hour of
+    two sessions and one without any they are not."""
+    amounts = [number + 1 for number in range(96)]
+    for number, amount in enumerate(amounts):
+        if number != lacking:
+            at = MIDNIGHT + number * QUARTER
+            _charge(session, connectors[0], at, amount, quality="WE"[number % 2])
+    if lacking is not None:
+        _charge(session, connectors[0], MIDNIGHT + 20 * QUARTER, 1_000, quality="E")
+    _check(session, _sources(connectors)[0], MIDNIGHT, MIDNIGHT + DAY)
+    held = quarter_columns.held(session, [connectors[0].id], (MIDNIGHT, MIDNIGHT + DAY))[connectors[0].id]
+    assert (held.numbers is None) == (lacking is None)
 
 
 def test_a_big_virtual_meter_is_read_in_portions(

@@ -147,6 +147,7 @@ def test_sdat_has_documents_with_names_of_their_own(session: Session, run: Expor
 def test_mscons_of_a_load_profile_and_of_a_reading(session: Session, run: ExportRun) -> None:
     (profile,) = files(session, run, Format.MSCONS, **COMPANIES)[0].values()
     assert profile.count(b"QTY+220:") == 2 * 188
+    assert profile.count(b"1-1?:1.29.0*255") == 2
     (reading,) = files(session, run, Format.MSCONS, **COMPANIES, kind="reading", device_number=False)[0].values()
     assert b"13.57" in reading
 

@@ -115,6 +115,7 @@ def test_a_csv_formatter_keeps_its_settings_and_shows_them_again(session: Sessio
         (SDAT, "sender", "12X", "An EIC has 16 characters"),
         (SDAT, "identifier", "factory_no", "by its Metering Code"),
         (SDAT, "files", "day", "a document for each meter and day"),
+        (MSCONS, "message_obis", "1.29", "An OBIS code looks like"),
         (MSCONS, "receiver", "12X-EXAMPLE----1", "there is a mistake in it"),
         (CSV, "decimal_mark", ".;", "Not a valid choice"),
     ],

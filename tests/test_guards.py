@@ -19,7 +19,7 @@ from portal.charging.table_shape import TableShape
 from portal.core import authz, files, mail
 from portal.core.db import Base
 from portal.delivery.models import Destination, DestinationLoan
-from portal.exports.models import ExportRun, ExportTask, Formatter
+from portal.exports.models import ExportFile, ExportRun, ExportTask, Formatter
 from portal.licences.models import Kind
 from portal.sharing.models import Invitation, Transfer
 from portal.stations.models import Connector, StationGroup
@@ -148,9 +148,11 @@ def examples(session: Session, owner: Account) -> Ids:
             starts_on=day,
         )
     )
-    run = {"period_start": day, "period_end": date(2026, 12, 1), "starts_at": now, "ends_at": now, "file_name": "a.csv"}
+    run = {"period_start": day, "period_end": date(2026, 12, 1), "starts_at": now, "ends_at": now}
     sent = files.keep(session, "a.csv", [b"a;b\n"])
-    run_id = added(ExportRun(task_id=task_id, file_id=sent.id, size=sent.size, sha256=sent.sha256, **run))
+    run_id = added(ExportRun(task_id=task_id, interval="monthly", built_at=now, size=sent.size, **run))
+    told = {"name": "a.csv", "file_id": sent.id, "size": sent.size, "sha256": sent.sha256}
+    added(ExportFile(run_id=run_id, position=0, **told))
     offered = Transfer(
         kind="station",
         from_id=owner.id,
@@ -186,6 +188,7 @@ def examples(session: Session, owner: Account) -> Ids:
         "membership_id": next(member.id for member in users.members if member.email == owner.email),
         "message_id": letter.id,
         "row_id": flagged.id,
+        "position": 0,
         "run_id": run_id,
         "session_import_id": import_id,
         "station_group_id": group.id,

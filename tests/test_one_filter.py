@@ -17,7 +17,7 @@ from portal.accounts.models import Account, UserGroup
 from portal.charging.models import ChargingSession, Driver, FlaggedRow, SessionImport
 from portal.core import clock, files
 from portal.delivery.models import Destination
-from portal.exports.models import ExportRun, ExportTask, Formatter
+from portal.exports.models import ExportFile, ExportRun, ExportTask, Formatter
 from portal.licences.models import Kind
 from portal.stations.models import IDENTIFIERS, Connector, Station, StationGroup
 from tests import world
@@ -57,9 +57,8 @@ def a_run(session: Session, owner: Account, group_id: int, **fields: Any) -> Exp
     file = files.keep(session, "b.csv", [b"SECRETNAME;1\n"])
     now = datetime.now(UTC)
     days = {"period_start": date(2026, 11, 1), "period_end": date(2026, 12, 1), "starts_at": now, "ends_at": now}
-    run = ExportRun(
-        task=task, file_id=file.id, file_name="b.csv", size=file.size, sha256=file.sha256, state="waiting", **days
-    )
+    run = ExportRun(task=task, interval="monthly", built_at=now, size=file.size, state="waiting", **days)
+    run.files = [ExportFile(position=0, name="b.csv", file_id=file.id, size=file.size, sha256=file.sha256)]
     session.add_all([task, run])
     session.flush()
     return run
@@ -175,7 +174,7 @@ def parted(session: Session, owner: Account) -> tuple[Ids, Ids]:
         (SessionImport, "session_import_id", {"file_name": f"{OTHER}.csv"}),
         (FlaggedRow, "row_id", {"cells": [OTHER] * 4}),
         (ExportTask, "task_id", {"name": f"{OTHER} task"}),
-        (ExportRun, "run_id", {"file_name": f"{OTHER}.csv"}),
+        (ExportFile, "export_file_id", {"name": f"{OTHER}.csv"}),
         (Formatter, "formatter_id", {"name": f"{OTHER} formatter"}),
         (Destination, "destination_id", {"name": f"{OTHER} destination"}),
         (UserGroup, "user_group_id", {"name": f"{OTHER} users"}),

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.charging import flagged
+from portal.charging import changes, flagged
 from portal.charging.coverage import cover
 from portal.charging.models import ChargingSession, FlaggedRow, FlaggedState, QuarterHour, SessionImport
 from portal.charging.moments import Instant, MomentProblem, to_utc
@@ -146,11 +146,13 @@ def _store(session: Session, actor: Account, row: FlaggedRow, of: SessionImport,
         }
         subject = f"charging_session/{stored.id}"
         audit.record(session, "session:replace", subject, actor_id=actor.id, owner_id=of.owner_id, before=before)
+        changes.note(session, [(stored.connector_id, stored.started_at, stored.ended_at)])
         for name, value in values.items():
             setattr(stored, name, value)
     session.flush()
     session.execute(sa.delete(QuarterHour).where(QuarterHour.session_id == stored.id))
     add_quarters(session, quarters_of(stored.id, read))
+    changes.note(session, [(stored.connector_id, stored.started_at, stored.ended_at)])
     if of.covers_from is not None and of.covers_to is not None and of.covers == "file":
         cover(session, [stored.connector_id], of.covers_from, of.covers_to, of.id)
     return stored

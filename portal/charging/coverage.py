@@ -10,6 +10,7 @@ from itertools import islice
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.charging import changes
 from portal.charging.models import Coverage
 
 CHUNK = 500
@@ -42,3 +43,4 @@ def _cover(session: Session, connector_ids: Sequence[int], period: Period, impor
         for connector_id, (first, last) in spans.items()
     ]
     session.execute(sa.insert(Coverage), rows)
+    changes.note(session, ((connector_id, *period) for connector_id in connector_ids))

@@ -109,6 +109,18 @@ class Coverage(Base):
     import_id: Mapped[int | None] = mapped_column(sa.ForeignKey("session_import.id", ondelete="CASCADE"))
 
 
+class EnergyChange(Base):
+    """A span in which the energy of a connector was written, or who charged it, or how well it is known: whatever was
+    exported of it is to be looked at again. The row goes when that is noted."""
+
+    __tablename__ = "energy_change"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connector_id: Mapped[int] = mapped_column(sa.ForeignKey("connector.id", ondelete="CASCADE"), index=True)
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+
+
 class ImportState(StrEnum):
     UPLOADED = "uploaded"  # waits for its mapping to be confirmed
     QUEUED = "queued"

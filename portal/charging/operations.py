@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.emails import normalise
 from portal.accounts.models import Account
+from portal.charging import changes, wording
 from portal.charging import import_queries as queries
-from portal.charging import wording
 from portal.charging.date_text import DateOrder
 from portal.charging.file_reading import mapping_of, opened, shape_of, with_header
 from portal.charging.finishing import instants
@@ -247,6 +247,8 @@ def edit_driver(session: Session, actor: Account, driver: Driver, label: str, em
     changed = {name: value for name, value in values.items() if value != before[name]}
     for name, value in changed.items():
         setattr(driver, name, value)
+    if "email" in changed:
+        changes.note_driver(session, driver.id)
     if changed:
         subject = f"driver/{driver.id}"
         told = audit.differences(before, values)

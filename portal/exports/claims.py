@@ -9,9 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from portal.core import clock
 from portal.core.db import UtcDateTime, database_now
 from portal.core.errors import Sentence
 from portal.exports.models import ExportAttempt, ExportRun, ExportTask, RunState
@@ -45,6 +44,18 @@ def due(session: Session) -> tuple[sa.ColumnElement[bool], ...]:
         ExportRun.not_before <= now,
         sa.or_(ExportRun.lease_until.is_(None), ExportRun.lease_until < now),
         sa.or_(ExportRun.state == RunState.UPLOADED, ~rests),
+        ~_before(),
+    )
+
+
+def _before() -> sa.ColumnElement[bool]:
+    """That an earlier revision of the same period is on its way: a receiver must not get them in another order."""
+    earlier = aliased(ExportRun)
+    return sa.exists().where(
+        earlier.task_id == ExportRun.task_id,
+        earlier.period_start == ExportRun.period_start,
+        earlier.revision < ExportRun.revision,
+        earlier.state.in_(CLAIMABLE),
     )
 
 
@@ -171,8 +182,3 @@ class Heartbeat:
             .execution_options(synchronize_session=False)
         )
         return bool(session.execute(renewed).rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
-
-
-def in_seconds(seconds: float) -> datetime:
-    """An instant from now, for `not_before`."""
-    return clock.now() + timedelta(seconds=seconds)

@@ -66,6 +66,6 @@ def _ids(task_id: int) -> sa.Select[int]:
 
 def _tell(run: ExportRun) -> bool:
     """Print the run's line; whether it failed."""
-    words = run.reason.get("message") or run.reason.get("code") or run.file_name or ""
+    words = run.reason.get("message") or run.reason.get("code") or ", ".join(file.name for file in run.files)
     click.echo(f"{run.period_start} to {run.last_day}  {run.state}  {words}")
     return run.reason.get("code") == "failed"

@@ -7,11 +7,9 @@ fenced by the claim's attempt number. No transaction is open while a server is t
 
 import contextlib
 import logging
-import random
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,11 +22,11 @@ from portal.core.db import reading_only, writing
 from portal.core.errors import N_, Sentence
 from portal.core.vault import Vault, VaultError
 from portal.delivery import operations as destinations
-from portal.delivery import sending
 from portal.delivery.sending import SECRET_LOST, Line, place_on_server, reach, target
-from portal.exports import building, telling
-from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, in_seconds, release, step
-from portal.exports.models import ExportAttempt, ExportRun, RunState
+from portal.exports import corrections, drafts, names, telling, troubles
+from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, release, step
+from portal.exports.models import ExportAttempt, ExportRun, RunKind, RunState
+from portal.exports.parts import Part, by_number, change, is_there, named
 from portal.exports.readiness import obstacle, stop
 from portal.formats.errors import FormatError, SettingsError
 from portal.transports import DeliveryError, NameTakenError, PeerChangedError, TemporaryGoneError
@@ -37,9 +35,8 @@ from portal.transports.targets import Target
 
 log = logging.getLogger(__name__)
 MOST_FAILURES = 20  # with doubling waits from half a minute to six hours: over a weekend, the last 62.5 hours on
-FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 30, 6 * 3600
+FILES_AT_ONCE = 20  # sent between two commits: a crash sends so many again at most
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_AT_MOST = 60, 900  # at a run that waits for data or a licence
-PIECE = 1 << 20
 EARLIER = N_("Published by an earlier attempt.")
 INTERNAL = Sentence("Something went wrong in the portal itself. It is tried again; the operator has a record.")
 
@@ -84,7 +81,7 @@ class Delivery:
                     return
                 heartbeat.check()
                 if not self._withdrawn():
-                    self._publish()
+                    self._publish(heartbeat)
         except (LeaseLost, OperationalError, InterfaceError):
             raise
         except DeliveryError as error:
@@ -116,33 +113,35 @@ class Delivery:
         return run
 
     def _build(self) -> bool:
-        """Make the file once; a later attempt sends the same bytes. False when the run has to wait."""
+        """Make the files once; a later attempt sends the same bytes. False when the run has to wait, or when a
+        correction has nothing to correct any more."""
         with reading_only(), self._run() as (session, run):
-            waits_for = obstacle(session, run) if run.file_id is None else stop(session, run.task)
-            if waits_for is None and run.file_id is not None:
+            waits_for = obstacle(session, run) if run.built_at is None else stop(session, run.task)
+            if waits_for is None and run.built_at is not None:
                 return True
             if waits_for is None:
-                created, totals = clock.now(), building.Totals()
-                with tempfile.TemporaryFile() as draft:
-                    for chunk in building.contents(session, run, totals, created):
-                        draft.write(chunk)
-                    name = building.name_of(session, run, created)
-                    session.rollback()  # no reading transaction while the file is stored
-                    self._keep(name, draft, totals)
-                return True
+                with drafts.temporary() as content:
+                    drafted = drafts.draft(session, run, content)
+                    needless = run.kind == RunKind.CORRECTION and not corrections.differs(session, run, drafted.values)
+                    session.rollback()  # no reading transaction while the files are stored
+                    if needless:
+                        self._set_aside()
+                    else:
+                        self._keep(drafted)
+                return not needless
             reason, known = waits_for.as_reason(), dict(run.reason)
             look = look_again(clock.now() - run.created_at)
         self._waits(reason, look, known=known)
         return False
 
-    def _keep(self, name: str, draft: Any, totals: building.Totals) -> None:
-        draft.seek(0)
+    def _keep(self, drafted: drafts.Draft) -> None:
         with writing(), self.sessions() as session:
-            kept = files.keep(session, name, iter(lambda: draft.read(PIECE), b""))
-            values = {"file_id": kept.id, "file_name": name, "size": kept.size, "sha256": kept.sha256, "reason": {}}
-            done = Sentence("%(name)s, %(size)s bytes", {"name": name, "size": kept.size})
-            step(session, self.held, "built", done, {**values, **totals.values()})
+            drafts.keep(session, self.held, drafted)
             session.commit()
+
+    def _set_aside(self) -> None:
+        reason = {"code": "no_difference"}
+        self._leave("set_aside", "no_difference", {"state": RunState.SET_ASIDE.value, "reason": reason})
 
     def _stopped(self) -> dict[str, Any]:
         """Why nothing may be sent, asked of the database at this instant; empty when it may."""
@@ -151,51 +150,67 @@ class Delivery:
             return stopped.as_reason() if stopped else {}
 
     def _upload(self, heartbeat: Heartbeat) -> bool:
-        """Put the file aside on the server. False when the right to send it was lost since it was built."""
+        """Put the files aside on the server. False when the right to send them was lost since they were built."""
         with reading_only(), self._run() as (session, run):
-            temporary, file_id, size = temporary_name(run, self.held.attempt), run.file_id or 0, run.size or 0
-            earlier = [temporary_name(run, number) for number in self._uploads(session)]
             wanted = self.connections.target_of(run)
+            place = place_on_server(wanted)
+            left = [Part.of(run, file, self.held.attempt) for file in run.files if not is_there(file, place)]
+            earlier = self._uploads(session)
         server = self.connections.to(wanted)
         if reason := self._stopped():  # a connection may take its time, and a file may have been built weeks ago
             self._waits(reason, timedelta(seconds=LOOK_AGAIN_SECONDS), known={})
             return False
-        self._note("uploading", temporary, {})
-        server.upload(temporary, self._pieces(file_id), size)
-        for name in earlier:
-            server.discard(name)  # what attempts that were killed left behind
-        uploaded = {
-            "state": RunState.UPLOADED.value,
-            "temporary_name": temporary,
-            "uploaded_to": place_on_server(wanted),
-        }
-        try:
-            heartbeat.check()
-            self._note("uploaded", temporary, uploaded)
-        except LeaseLost:
-            with contextlib.suppress(DeliveryError):
-                server.discard(temporary)
-            raise
+        self._note("uploading", named([part.temporary for part in left]), {})
+
+        def send(to: ServerSession, part: Part) -> None:
+            to.upload(part.temporary, self._pieces(part.file_id), part.size)
+            for number in earlier:
+                to.discard(part.temporary_of(number))  # what attempts that were killed left behind
+
+        for some in by_number(left, FILES_AT_ONCE):
+            server.for_each(send, some)
+            try:
+                heartbeat.check()
+                self._put_aside(some, place)
+            except LeaseLost:
+                for part in some:
+                    with contextlib.suppress(DeliveryError):
+                        server.discard(part.temporary)
+                raise
+        self._note("uploaded", named([part.temporary for part in left]), {"state": RunState.UPLOADED.value})
         return True
 
+    def _put_aside(self, parts: Sequence[Part], place: str) -> None:
+        with self.sessions() as session:
+            step(session, self.held, "", "", {})
+            for part in parts:
+                change(session, part, temporary_name=part.temporary, uploaded_to=place)
+            session.commit()
+
     def _withdrawn(self) -> bool:
-        """Whether the right to send was lost after the upload: the temporary file is taken off the server again, and
-        the run waits. A file that an earlier attempt has given its name already is delivered, as it was then."""
+        """Whether the right to send was lost after the upload: the temporary files are taken off the server again, and
+        the run waits. What an earlier attempt has given its name already is delivered, as it was then."""
         reason = self._stopped()
         if not reason:
             return False
         with reading_only(), self._run() as (_, run):
-            name, size, temporary = run.file_name or "", run.size, run.temporary_name or ""
-            uploaded_to, wanted = run.uploaded_to, self.connections.target_of(run)
-        if uploaded_to == place_on_server(wanted):
-            server = self.connections.to(wanted)
-            server.check_directory()
-            if not server.holds(temporary):
-                self._delivered(Sentence(EARLIER), unconfirmed=server.size(name) != size)
-                return True
-            server.discard(temporary)
-        again = {"temporary_name": None, "uploaded_to": None}
-        self._waits(reason, timedelta(seconds=LOOK_AGAIN_SECONDS), known={}, **again)
+            wanted = self.connections.target_of(run)
+            left = [Part.of(run, file) for file in run.files if not file.published_at]
+        for part in left:
+            if part.uploaded_to == place_on_server(wanted):
+                server = self.connections.to(wanted)
+                server.check_directory()
+                if not server.holds(part.temporary):
+                    self._published(part, part.name, unconfirmed=server.size(part.name) != part.size)
+                    continue
+                server.discard(part.temporary)
+            self._part(part, temporary_name=None, uploaded_to=None)
+        with reading_only(), self._run() as (_, run):
+            over = all(file.published_at for file in run.files)
+        if over:
+            self._delivered(Sentence(EARLIER))
+        else:
+            self._waits(reason, timedelta(seconds=LOOK_AGAIN_SECONDS), known={})
         return True
 
     def _uploads(self, session: Session) -> list[int]:
@@ -214,48 +229,74 @@ class Delivery:
                     return
                 yield piece
 
-    def _publish(self) -> None:
+    def _publish(self, heartbeat: Heartbeat) -> None:
+        """Give the files their names, one after the other in their order."""
         with reading_only(), self._run() as (_, run):
-            name, size, temporary = run.file_name or "", run.size, run.temporary_name or ""
-            replace, uploaded_to = run.revision > 0, run.uploaded_to
-            wanted = self.connections.target_of(run)
-        if uploaded_to != place_on_server(wanted):
-            self._moved()
+            replace, wanted = run.revision > 0 or run.replaces, self.connections.target_of(run)
+            left = [Part.of(run, file) for file in run.files if not file.published_at]
+            names = [file.name for file in run.files]
+        if any(part.uploaded_to != place_on_server(wanted) for part in left):
+            self._moved(left)
             return
+        message: str | Sentence = names[0] if len(names) == 1 else named(names)
+        for part in left:
+            heartbeat.check()
+            message = self._give_name(part, wanted, replace=replace) or message
+        self._delivered(message)
+
+    def _give_name(self, part: Part, wanted: Target, *, replace: bool) -> str | Sentence | None:
+        """Rename one file; says what is worth telling: another name, or that it was done before."""
         server = self.connections.to(wanted)
-        message: str | Sentence = name
-        unconfirmed = False
+        name, unconfirmed = part.name, False
+        told: str | Sentence | None = None
         try:
-            server.publish(temporary, name, replace=replace)
+            server.publish(part.temporary, name, replace=replace)
         except NameTakenError:
-            name = message = self._other_name()
-            server.publish(temporary, name)
+            name = told = self._other_name(part)
+            server.publish(part.temporary, name)
         except TemporaryGoneError:
             # An earlier attempt renamed it and was killed before it could say so. Where the receiver has taken the
             # file away since, nothing on the server can tell that from a deleted temporary file.
-            unconfirmed = server.size(name) != size
-            message = Sentence(EARLIER)
-        self._delivered(message, unconfirmed=unconfirmed)
+            unconfirmed = server.size(name) != part.size
+            told = Sentence(EARLIER)
+        self._published(part, name, unconfirmed=unconfirmed)
+        return told
 
-    def _delivered(self, message: str | Sentence, *, unconfirmed: bool) -> None:
-        delivered = {"state": RunState.DELIVERED.value, "delivered_at": clock.now(), "reason": {}, "failures": 0}
-        self._leave("delivered", message, {**delivered, "unconfirmed": unconfirmed})
+    def _published(self, part: Part, name: str, *, unconfirmed: bool) -> None:
+        self._part(part, run={"unconfirmed": True} if unconfirmed else {}, name=name, published_at=clock.now())
 
-    def _moved(self) -> None:
-        """The destination was changed after the upload: the file goes to the new place, from the beginning."""
-        again = {"state": RunState.DUE.value, "temporary_name": None, "uploaded_to": None, "not_before": clock.now()}
-        self._leave("moved", Sentence("The destination was changed after the upload."), again)
+    def _part(self, part: Part, run: Mapping[str, Any] | None = None, **values: Any) -> None:
+        with self.sessions() as session:
+            step(session, self.held, "", "", run or {})
+            change(session, part, **values)
+            session.commit()
 
-    def _other_name(self) -> str:
-        """A name of its own for a run built in the same moment as another one of that name. NameTakenError where the
+    def _delivered(self, message: str | Sentence) -> None:
+        values = {"state": RunState.DELIVERED.value, "delivered_at": clock.now(), "reason": {}, "failures": 0}
+        with self.sessions() as session:
+            troubles.over(session, self._row(session), self.connections.settings.public_url)
+            release(session, self.held, "delivered", message, {**values, "replaces": False})
+            session.commit()
+
+    def _moved(self, left: Sequence[Part]) -> None:
+        """The destination was changed after the upload: the files go to the new place, from the beginning."""
+        with self.sessions() as session:
+            for part in left:
+                change(session, part, temporary_name=None, uploaded_to=None)
+            again = {"state": RunState.DUE.value, "not_before": clock.now()}
+            release(session, self.held, "moved", Sentence("The destination was changed after the upload."), again)
+            session.commit()
+
+    def _other_name(self, part: Part) -> str:
+        """A name of its own for a file built in the same moment as another one of that name. NameTakenError where the
         file in the way is not one of ours."""
         with self.sessions() as session:
             run = self._row(session)
-            name = run.file_name or ""
-            other = building.numbered(name, run.id)
-            if not building.taken(session, run, name):
-                raise NameTakenError(name)
-            step(session, self.held, "renamed", other, {"file_name": other})
+            other = names.numbered(part.name, run.id)
+            if not names.taken(session, run, part.name):
+                raise NameTakenError(part.name)
+            step(session, self.held, "renamed", other, {})
+            change(session, part, name=other)
             session.commit()
         return other
 
@@ -282,13 +323,12 @@ class Delivery:
             over = permanent or failures >= MOST_FAILURES
             state = RunState.FAILED if over else RunState.UPLOADED if uploaded else RunState.DUE
             reason = {"code": "failed", "step": at, "message": str(message), **message.kept()}
-            values = {"state": state.value, "failures": failures, "reason": reason, "not_before": retry_at(failures)}
-            if over:
-                telling.of_failure(session, run, message, self.connections.settings.public_url)
+            again_at = troubles.count(session, run, reason, message, over=over, settings=self.connections.settings)
+            values = {"state": state.value, "failures": failures, "reason": reason, "not_before": again_at}
             release(session, self.held, at, message, values, failed=True)
             session.commit()
 
-    def _note(self, name: str, message: str, values: dict[str, Any]) -> None:
+    def _note(self, name: str, message: str | Sentence, values: dict[str, Any]) -> None:
         with self.sessions() as session:
             step(session, self.held, name, message, values)
             session.commit()
@@ -297,20 +337,6 @@ class Delivery:
         with self.sessions() as session:
             release(session, self.held, name, message, values)
             session.commit()
-
-
-def temporary_name(run: ExportRun, attempt: int) -> str:
-    """The name under which an attempt uploads: its own, so that a worker that woke up late writes into nobody's file,
-    and told apart from another portal's by the content."""
-    own = f"{(run.sha256 or '')[:12]}-{run.id}-{attempt}"
-    return sending.temporary_name(run.task.destination, run.file_name or "", own)
-
-
-def retry_at(failures: int) -> datetime:
-    """When to try again: half a minute doubled with every failure, six hours at most, spread by a quarter so that the
-    runs of one broken server do not come back all at once."""
-    wait = min(FIRST_WAIT_SECONDS * 2 ** (failures - 1), LONGEST_WAIT_SECONDS)
-    return in_seconds(wait * random.uniform(0.75, 1.25))  # noqa: S311  spreads load, hides nothing
 
 
 def look_again(waited: timedelta) -> timedelta:

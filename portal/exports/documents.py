@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.charging import energy
-from portal.charging.energy import EnergySource
+from portal.charging.energy import CONNECTORS_AT_ONCE, EnergySource
 from portal.exports.meters import meters
 from portal.exports.models import ExportRun, Files, Format, RunState
 from portal.exports.periods import DAY, day_begins
@@ -68,7 +68,12 @@ class _Files:
         return iter([self._one(self._rows(sources))])
 
     def _rows(self, sources: Iterable[EnergySource], *, quarters: bool = False) -> Iterator[MeterPeriod]:
-        return self._between(sources, self._run.starts_at, self._run.ends_at, quarters=quarters)
+        """One row for each meter and period of the run; the periods of a meter stand behind each other."""
+        periods, waiting = self._run.periods(), iter(sources)
+        while some := list(islice(waiting, max(1, CONNECTORS_AT_ONCE // len(periods)))):
+            columns = [self._between(some, one.starts_at, one.ends_at, quarters=quarters) for one in periods]
+            for rows in zip(*columns, strict=True):
+                yield from rows
 
     def _between(
         self, sources: Iterable[EnergySource], starts_at: datetime, ends_at: datetime, *, quarters: bool = False

@@ -12,7 +12,7 @@ from portal import models  # noqa: F401  every table
 from portal.core import process
 from portal.core.config import Settings
 from portal.core.vault import Vault
-from portal.exports import planning
+from portal.exports import corrections, planning
 from portal.exports.claims import LeaseLost, Sessions, claim, due
 from portal.exports.delivering import Connections, Delivery
 from portal.exports.models import ExportRun
@@ -22,8 +22,12 @@ MOST_RUNS = 500  # a job, then the next ring: no job of hours
 
 
 def plan(session: Session) -> int:
-    """Make the runs of every period that has ended; the caller commits."""
-    return planning.plan(session)
+    """Make the runs of every period that has ended, and the corrections of what was exported before it changed; the
+    caller commits."""
+    planned = planning.plan(session)
+    corrections.mark(session)
+    corrections.look(session)
+    return planned
 
 
 def waits_since(session: Session) -> datetime | None:

@@ -57,6 +57,8 @@ INTERVALS = {
     Interval.MONTHLY.value: _l("Monthly"),
 }
 RUN_STATES = {
+    RunState.PROPOSED.value: _l("Correction to confirm"),
+    RunState.SET_ASIDE.value: _l("Set aside"),
     RunState.WAITING.value: _l("Waiting"),
     RunState.DUE.value: _l("Due"),
     RunState.WORKING.value: _l("Running"),
@@ -64,10 +66,16 @@ RUN_STATES = {
     RunState.DELIVERED.value: _l("Delivered"),
     RunState.FAILED.value: _l("Error"),
 }
-RUN_KINDS = {"working": "running", "uploaded": "running", "failed": "error"}  # run state -> kind of the badge
+RUN_KINDS = {
+    "working": "running",
+    "uploaded": "running",
+    "failed": "error",
+    "proposed": "correction",
+}  # run state -> kind of the badge
 STEPS = {
     "waiting": _l("Waiting"),
     "built": _l("File built"),
+    "set_aside": _l("Set aside"),
     "uploading": _l("Upload begun"),
     "uploaded": _l("Uploaded"),
     "renamed": _l("Given another name"),
@@ -77,6 +85,7 @@ STEPS = {
     "resolve": _l("Finding the server"),
     "connect": _l("Connecting"),
     "host_key": _l("Comparing the host key"),
+    "certificate": _l("Checking the certificate"),
     "login": _l("Logging in"),
     "directory": _l("Opening the directory"),
     "write": _l("Writing"),

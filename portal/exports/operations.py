@@ -18,9 +18,9 @@ from portal.core import audit, authz, background, clock
 from portal.core.errors import RuleBroken
 from portal.core.files import StoredFile
 from portal.delivery.models import Destination
-from portal.exports import planning
+from portal.exports import planning, revisions
 from portal.exports.meters import meters
-from portal.exports.models import ExportRun, ExportTask, Formatter, RunState, Scope, Trigger
+from portal.exports.models import Corrections, ExportFile, ExportRun, ExportTask, Formatter, RunState, Scope, Trigger
 from portal.exports.periods import Interval
 from portal.exports.queries import shows_drivers
 from portal.formats.rows import LABELS
@@ -29,7 +29,9 @@ from portal.stations.models import Connector, StationGroup, StationGroupStation
 
 MOST_YEARS = 20  # a backfill may reach back
 MOST_HOURS = 720
+MOST_FAILURES, MOST_PERIODS = 100, 100
 LAST_YEAR = 2999
+MORE = ("corrections", "pause_after", "periods_per_file")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,9 @@ class Wanted:
     starts_on: date
     ends_on: date | None
     time_zone: str
+    corrections: Corrections = Corrections.CONFIRM
+    pause_after: int = 20
+    periods_per_file: int = 1
 
 
 Part = TypeVar("Part", Formatter, Destination)
@@ -111,7 +116,7 @@ def _told(session: Session, task: ExportTask) -> dict[str, Any]:
     }
     named = (query.scalar_subquery().label(name) for name, query in wanted.items())
     parts = session.execute(sa.select(*named)).one()._asdict()
-    own = ("name", "scope", "interval", "trigger", "hours_after_end", "time_zone")
+    own = ("name", "scope", "interval", "trigger", "hours_after_end", "time_zone", *MORE)
     days = {"starts_on": task.starts_on.isoformat(), "ends_on": task.ends_on.isoformat() if task.ends_on else None}
     return parts | {name: getattr(task, name) for name in own} | days
 
@@ -133,6 +138,8 @@ def _fill(session: Session, actor: Account, task: ExportTask, wanted: Wanted) ->
     task.user_id, task.station_group_id = user.id, group.id
     task.formatter_id, task.destination_id = formatter.id, destination.id
     task.starts_on, task.ends_on, task.time_zone = wanted.starts_on, wanted.ends_on, wanted.time_zone
+    task.corrections, task.pause_after = wanted.corrections.value, wanted.pause_after
+    task.periods_per_file = wanted.periods_per_file
 
 
 def _check_name(session: Session, task: ExportTask, name: str) -> None:
@@ -197,6 +204,10 @@ def _check_days(wanted: Wanted) -> None:
         raise RuleBroken("ends_on", "Choose an earlier day, or leave it empty.")
     if not 0 <= wanted.hours_after_end <= MOST_HOURS:
         raise RuleBroken("hours_after_end", "Enter 0 to %(most)s hours.", most=MOST_HOURS)
+    if not 1 <= wanted.pause_after <= MOST_FAILURES:
+        raise RuleBroken("pause_after", "Enter 1 to %(most)s failures.", most=MOST_FAILURES)
+    if not 1 <= wanted.periods_per_file <= MOST_PERIODS:
+        raise RuleBroken("periods_per_file", "Enter 1 to %(most)s periods.", most=MOST_PERIODS)
 
 
 def _check_meters(session: Session, task: ExportTask) -> None:
@@ -222,14 +233,17 @@ def _has_runs(session: Session, task: ExportTask) -> bool:
 def pause(session: Session, actor: Account, task: ExportTask) -> None:
     """Send nothing more until it is resumed; a file that only lacks its rename still gets it."""
     if task.paused_at is None:
-        task.paused_at = clock.now()
+        task.paused_at, task.paused_reason = clock.now(), {}
         _record(session, actor, "task.paused", task)
 
 
 def resume(session: Session, actor: Account, task: ExportTask) -> None:
-    """Go on, with everything that fell due meanwhile."""
+    """Go on, with everything that fell due meanwhile; after a pause by failures with what has failed as well."""
     if task.paused_at is not None:
-        task.paused_at = None
+        if task.paused_reason:
+            revisions.retry_where(session, ExportRun.task_id == task.id, actor)
+            _wake(session, task, (RunState.DUE, RunState.UPLOADED), actor)
+        task.paused_at, task.paused_reason, task.failures = None, {}, 0
         planning.plan_task(session, task)
         background.ring_after_commit(session, "exports")
         _record(session, actor, "task.resumed", task)
@@ -241,7 +255,7 @@ def run_now(session: Session, actor: Account, task: ExportTask) -> int:
     if task.paused_at is not None:
         raise RuleBroken("", "The task is paused. Resume it first.")
     planning.plan_task(session, task)
-    _retry(session, ExportRun.task_id == task.id, actor)
+    revisions.retry_where(session, ExportRun.task_id == task.id, actor)
     woken = _wake(session, task, (RunState.DUE, RunState.WAITING, RunState.UPLOADED), actor)
     background.ring_after_commit(session, "exports")
     _record(session, actor, "task.run", task)
@@ -251,55 +265,18 @@ def run_now(session: Session, actor: Account, task: ExportTask) -> int:
 def _wake(session: Session, task: ExportTask, states: tuple[RunState, ...], actor: Account | None = None) -> int:
     values = {"not_before": clock.now()} | ({"started_by_id": actor.id} if actor else {})
     wake = sa.update(ExportRun).where(ExportRun.task_id == task.id, ExportRun.state.in_(states)).values(**values)
-    return _changed(session, wake)
-
-
-def retry(session: Session, actor: Account, run: ExportRun) -> None:
-    """Try a failed run again: the rename alone where its temporary file may still stand, else from the upload on.
-    RuleBroken when it has not failed."""
-    if not _retry(session, ExportRun.id == run.id, actor):
-        raise RuleBroken("", "This period has not failed.")
-    background.ring_after_commit(session, "exports")
-    _record(session, actor, "run.retried", run.task, period=run.period_start.isoformat())
-
-
-def _retry(session: Session, which: sa.ColumnElement[bool], actor: Account) -> int:
-    again = sa.case((ExportRun.temporary_name.is_not(None), RunState.UPLOADED.value), else_=RunState.DUE.value)
-    values = {"state": again, "failures": 0, "not_before": clock.now(), "started_by_id": actor.id, "reason": {}}
-    return _changed(session, sa.update(ExportRun).where(which, ExportRun.state == RunState.FAILED).values(**values))
-
-
-def send_again(session: Session, actor: Account, run: ExportRun) -> None:
-    """Send a delivered file once more whose arrival nothing confirmed, the same bytes under the same name. RuleBroken
-    for any other run."""
-    unconfirmed = (ExportRun.id == run.id, ExportRun.state == RunState.DELIVERED, ExportRun.unconfirmed.is_(True))
-    values: dict[str, Any] = {
-        "state": RunState.DUE.value,
-        "temporary_name": None,
-        "uploaded_to": None,
-        "unconfirmed": False,
-    }
-    values |= {"delivered_at": None, "not_before": clock.now(), "started_by_id": actor.id}
-    if not _changed(session, sa.update(ExportRun).where(*unconfirmed).values(**values)):
-        raise RuleBroken("", "This file is confirmed to have arrived.")
-    background.ring_after_commit(session, "exports")
-    _record(session, actor, "run.sent_again", run.task, period=run.period_start.isoformat())
+    return revisions.changed(session, wake)
 
 
 def delete(session: Session, actor: Account, task: ExportTask) -> None:
     """Delete the task with its history and the files kept here; what was delivered stays at the receiver."""
     _record(session, actor, "task.deleted", task)
-    kept = sa.select(ExportRun.file_id).where(ExportRun.task_id == task.id, ExportRun.file_id.is_not(None))
+    kept = sa.select(ExportFile.file_id).join(ExportRun).where(ExportRun.task_id == task.id)
+    kept = kept.where(ExportFile.file_id.is_not(None))
     file_ids = list(session.scalars(kept))
     session.execute(sa.delete(ExportTask).where(ExportTask.id == task.id, ExportTask.owner_id == task.owner_id))
     for first in range(0, len(file_ids), 500):
         session.execute(sa.delete(StoredFile).where(StoredFile.id.in_(file_ids[first : first + 500])))
-
-
-def _changed(session: Session, statement: sa.Update) -> int:
-    done = session.execute(statement.execution_options(synchronize_session=False))
-    session.expire_all()
-    return int(done.rowcount)  # type: ignore[attr-defined]  # an UPDATE gives a CursorResult
 
 
 def _record(session: Session, actor: Account, action: str, task: ExportTask, **detail: Any) -> None:

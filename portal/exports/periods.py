@@ -80,6 +80,12 @@ def periods(
     return _ended(interval, starts_on, ends_on, zone, until)
 
 
+def split(interval: Interval, start: date, end: date, zone: ZoneInfo) -> Iterator[Period]:
+    """The periods of this interval between two days (the second exclusive), oldest first: whole, but for the first and
+    the last one where the days cut them."""
+    return _all(interval, start, end - DAY, zone)
+
+
 def next_period(
     interval: Interval, starts_on: date, ends_on: date | None, zone: ZoneInfo, now: datetime
 ) -> Period | None:

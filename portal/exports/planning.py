@@ -1,6 +1,6 @@
 """Which runs there are to be: one row for every period of a task that has ended. The rows are the outbox."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from itertools import islice
 from zoneinfo import ZoneInfo
@@ -73,7 +73,7 @@ def _forget_unbuilt(session: Session, task: ExportTask) -> None:
     outside = [ExportRun.period_start < task.starts_on]
     if task.ends_on is not None:
         outside.append(ExportRun.period_end > task.ends_on + DAY)
-    unbuilt = (ExportRun.file_id.is_(None), ExportRun.state.in_((RunState.DUE, RunState.WAITING, RunState.FAILED)))
+    unbuilt = (ExportRun.built_at.is_(None), ExportRun.state.in_((RunState.DUE, RunState.WAITING, RunState.FAILED)))
     session.execute(sa.delete(ExportRun).where(ExportRun.task_id == task.id, *unbuilt, sa.or_(*outside)))
 
 
@@ -85,7 +85,8 @@ def _add_between(session: Session, task: ExportTask, first_day: date, last_day: 
 
 
 def _add(session: Session, task: ExportTask, missing: list[Period], now: datetime) -> None:
-    rows = [_row(task, period, now) for period in missing]
+    most = task.periods_per_file
+    rows = [_row(task, missing[first : first + most], now) for first in range(0, len(missing), most)]
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     keys = ["task_id", "period_start", "revision"]
     session.execute(insert(ExportRun).on_conflict_do_nothing(index_elements=keys), rows)
@@ -106,13 +107,15 @@ def _first_day(task: ExportTask) -> date:
     return max(task.planned_until or task.starts_on, task.starts_on)
 
 
-def _row(task: ExportTask, period: Period, now: datetime) -> dict[str, object]:
+def _row(task: ExportTask, together: Sequence[Period], now: datetime) -> dict[str, object]:
+    first, last = together[0], together[-1]
     return {
         "task_id": task.id,
-        "period_start": period.start,
-        "period_end": period.end,
-        "starts_at": period.starts_at,
-        "ends_at": period.ends_at,
+        "period_start": first.start,
+        "period_end": last.end,
+        "starts_at": first.starts_at,
+        "ends_at": last.ends_at,
+        "interval": task.interval,
         "revision": 0,
         "not_before": now,
     }

@@ -15,7 +15,7 @@ from portal.core import files, web
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
-from portal.exports import labels, operations, queries, rights
+from portal.exports import labels, queries, revisions, rights
 from portal.exports.blueprint import bp
 from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.reasons import advice
@@ -80,15 +80,16 @@ def show_run(run: ExportRun) -> str:
     )
 
 
-@bp.get("/runs/<int:run_id>/file")
+@bp.get("/runs/<int:run_id>/files/<int:position>")
 @guard("export:view", run=queries.run_with_file)
-def download(run: ExportRun) -> Response:
-    """The stored file, piece by piece. Its name holds only letters, digits and . _ = + @ -, see formats.file_names."""
-    if run.file_id is None or run.file_name is None:
+def download(run: ExportRun, position: int) -> Response:
+    """A stored file, piece by piece. Its name holds only letters, digits and . _ = + @ -, see formats.file_names."""
+    file = next((file for file in run.files if file.position == position), None)
+    if file is None or file.file_id is None:
         raise NotThere
-    answer = Response(stream_with_context(_pieces(run.file_id)), mimetype="application/octet-stream")
-    answer.headers.set("Content-Disposition", "attachment", filename=run.file_name)
-    answer.content_length = run.size or 0
+    answer = Response(stream_with_context(_pieces(file.file_id)), mimetype="application/octet-stream")
+    answer.headers.set("Content-Disposition", "attachment", filename=file.name)
+    answer.content_length = file.size
     return answer
 
 
@@ -102,13 +103,13 @@ def _pieces(file_id: int) -> Iterator[bytes]:
 @bp.post("/runs/<int:run_id>/retry")
 @guard("task:edit", run=queries.run)
 def retry_run(run: ExportRun) -> WerkzeugResponse:
-    return _again(run, operations.retry)
+    return _again(run, revisions.retry)
 
 
 @bp.post("/runs/<int:run_id>/send-again")
 @guard("task:edit", run=queries.run)
 def send_again(run: ExportRun) -> WerkzeugResponse:
-    return _again(run, operations.send_again)
+    return _again(run, revisions.send_again)
 
 
 def _again(run: ExportRun, act: Callable[[Session, Account, ExportRun], None]) -> WerkzeugResponse:

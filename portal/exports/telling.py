@@ -1,7 +1,9 @@
 """Letters about exports to the owner of a task."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -12,26 +14,28 @@ from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.rights import STOPS
 
 
-def of_failure(session: Session, run: ExportRun, message: Sentence, public_url: str) -> None:
-    """Tell the owner that a run was given up, in the caller's transaction; once for all failed runs of a task, because
-    a server that turned away one period turns away the next ones as well."""
-    others = (ExportRun.task_id == run.task_id, ExportRun.state == RunState.FAILED, ExportRun.id != run.id)
-    if session.scalar(sa.select(ExportRun.id).where(*others).limit(1)) is not None:
-        return
+def of_failure(session: Session, run: ExportRun, message: Sentence, public_url: str, *, over: bool) -> None:
+    """Tell the owner that a period could not be delivered, in the caller's transaction. `over`: it is given up."""
+    _of_run(session, run, "export_failed", public_url, over=over, template=message.template, params=message.params)
+
+
+def of_pause(session: Session, run: ExportRun, message: Sentence, public_url: str) -> None:
+    """Tell the owner that his task was paused after failures, and by which one."""
+    told = {"failures": run.task.failures, "template": message.template, "params": message.params}
+    _of_run(session, run, "export_paused", public_url, **told)
+
+
+def of_recovery(session: Session, run: ExportRun, since: datetime, public_url: str) -> None:
+    """Tell the owner that his task delivers again, after he was told of trouble."""
+    zone = ZoneInfo(run.task.time_zone)
+    _of_run(session, run, "export_recovered", public_url, since=f"{since.astimezone(zone):%Y-%m-%d %H:%M}")
+
+
+def _of_run(session: Session, run: ExportRun, name: str, public_url: str, **values: Any) -> None:
     task = run.task
-    letters.post(
-        session,
-        task.owner.email,
-        task.owner.language,
-        "export_failed",
-        task=task.name,
-        destination=task.destination.name,
-        first_day=run.period_start.isoformat(),
-        last_day=run.last_day.isoformat(),
-        template=message.template,
-        params=message.params,
-        url=f"{public_url}/exports/tasks/{task.id}",
-    )
+    days = {"first_day": run.period_start.isoformat(), "last_day": run.last_day.isoformat()}
+    about = {"task": task.name, "destination": task.destination.name, "url": f"{public_url}/exports/tasks/{task.id}"}
+    letters.post(session, task.owner.email, task.owner.language, name, **about, **days, **values)
 
 
 def of_stop(session: Session, run: ExportRun, reason: Mapping[str, Any], public_url: str) -> None:

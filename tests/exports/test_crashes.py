@@ -178,7 +178,9 @@ def _wait_until_over(session: Session, seconds: float, log: Path) -> None:
 
 def _compare(session: Session, receiver: Receiver, seed: int) -> None:
     expected = Counter(
-        (run.task.destination.directory, run.file_name, run.sha256) for run in session.scalars(sa.select(ExportRun))
+        (run.task.destination.directory, file.name, file.sha256)
+        for run in session.scalars(sa.select(ExportRun))
+        for file in run.files
     )
     assert Counter(receiver.taken) == expected, f"seed {seed}"
     again = sa.select(sa.func.count()).where(ExportAttempt.message == "Published by an earlier attempt.")

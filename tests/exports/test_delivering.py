@@ -14,8 +14,9 @@ from portal.core import files
 from portal.core.config import Settings
 from portal.core.mail import MailMessage
 from portal.core.vault import Vault
-from portal.exports import claims, delivering
+from portal.exports import claims, delivering, drafts, troubles
 from portal.exports.models import ExportRun
+from portal.exports.totals import Totals
 from portal.transports import DeliveryError
 from portal.transports.sftp_session import SftpSession
 from tests.exports import scene as scenes
@@ -41,9 +42,9 @@ def test_every_period_arrives_as_it_is_stored(session: Session, scene: Scene, wo
     arrived = scene.files()
     assert len(arrived) == 2
     for run in runs(session):
-        content = b"".join(files.chunks(session, run.file_id or 0))
-        assert arrived[run.file_name or ""] == content
-        assert hashlib.sha256(content).hexdigest() == run.sha256
+        content = b"".join(files.chunks(session, run.files[0].file_id or 0))
+        assert arrived[run.files[0].name] == content
+        assert hashlib.sha256(content).hexdigest() == run.files[0].sha256
     assert scene.left_over() == []
 
 
@@ -94,10 +95,10 @@ def test_an_attempt_after_a_crash_sends_the_same_bytes(
     with _Breaking(monkeypatch, "upload", DeliveryError("write", "The server ended the connection.")):
         work()
     scenes.charge(session, scene.connectors[0], scenes.BEGINS_AT, 9999)
-    before = [run.sha256 for run in runs(session)]
+    before = [run.files[0].sha256 for run in runs(session)]
     wake(session)
     work()
-    assert [run.sha256 for run in runs(session)] == before
+    assert [run.files[0].sha256 for run in runs(session)] == before
     assert {hashlib.sha256(content).hexdigest() for content in scene.files().values()} == set(before)
 
 
@@ -120,7 +121,7 @@ def test_a_broken_connection_is_tried_again_later(
 
 def test_waits_double_up_to_six_hours() -> None:
     now = datetime.now(UTC)
-    waits = [(delivering.retry_at(failures) - now).total_seconds() for failures in (1, 2, 5, 20)]
+    waits = [(troubles.retry_at(failures) - now).total_seconds() for failures in (1, 2, 5, 20)]
     for wait, middle in zip(waits, (30, 60, 480, 21_600), strict=True):
         assert 0.7 * middle < wait < 1.3 * middle
 
@@ -191,12 +192,12 @@ def test_a_name_that_is_taken_on_the_server_is_left_alone(session: Session, scen
 def test_two_tasks_with_one_file_name_get_two_files(
     session: Session, scene: Scene, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivering.building, "name_of", lambda *_: "same.csv")  # both built in the same moment
+    scene.formatter.settings = {"file_name": "same.csv"}
     plan(session)
     work()
     assert {run.state for run in runs(session)} == {"delivered"}
     assert sorted(scene.files()) == sorted(["same.csv", f"same-{runs(session)[1].id}.csv"])
-    assert {run.file_name for run in runs(session)} == set(scene.files())
+    assert {run.files[0].name for run in runs(session)} == set(scene.files())
 
 
 def test_a_file_that_an_earlier_attempt_published_is_not_sent_twice(
@@ -276,21 +277,21 @@ def test_a_worker_that_lost_its_lease_changes_nothing(
         delivering.Delivery(sessions, late, connections).work()
     connections.close()
     run = next(run for run in runs(session) if run.id == late.run_id)
-    assert (run.worker, run.file_id, run.attempts, scene.files()) == ("again", None, [], {})
+    assert (run.worker, run.built_at, run.attempts, scene.files()) == ("again", None, [], {})
 
 
 def test_an_error_of_our_own_is_recorded_and_other_runs_go_on(
     session: Session, scene: Scene, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan(session)
-    real = delivering.building.contents
+    real = drafts.documents
 
     def broken(session: Session, run: ExportRun, *rest: object) -> object:
         if run.period_start == START:
             raise ValueError("a bug")
         return real(session, run, *rest)  # type: ignore[arg-type]  # passed on
 
-    monkeypatch.setattr(delivering.building, "contents", broken)
+    monkeypatch.setattr(drafts, "documents", broken)
     work()
     first, second = runs(session)
     assert (first.state, first.reason["step"], second.state) == ("due", "internal", "delivered")
@@ -319,9 +320,9 @@ def test_all_meters_of_a_file_are_of_one_instant(
 ) -> None:
     monkeypatch.setattr("portal.charging.energy.CONNECTORS_AT_ONCE", 1)
     plan(session)
-    real = delivering.building.Totals.count
+    real = Totals.count
 
-    def count(self: delivering.building.Totals, rows: Iterator[object]) -> Iterator[object]:
+    def count(self: Totals, rows: Iterator[object]) -> Iterator[object]:
         for number, row in enumerate(real(self, rows)):  # type: ignore[arg-type]  # passed on
             if number == 0 and scene.connectors[1].number == 2:
                 with sessions() as other:
@@ -329,7 +330,7 @@ def test_all_meters_of_a_file_are_of_one_instant(
                     other.commit()
             yield row
 
-    monkeypatch.setattr(delivering.building.Totals, "count", count)
+    monkeypatch.setattr(Totals, "count", count)
     work()
     assert _first(session).energy_wh == 4000
 

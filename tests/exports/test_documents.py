@@ -13,7 +13,7 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy.orm import Session
 
-from portal.exports import building
+from portal.exports import names
 from portal.exports.documents import documents
 from portal.exports.models import ExportRun, Format
 from portal.exports.totals import Totals
@@ -40,6 +40,7 @@ def run(session: Session, scene: Scene) -> ExportRun:
         period_end=scenes.START.replace(day=30),
         starts_at=scenes.BEGINS_AT,
         ends_at=datetime(2026, 3, 29, 22, tzinfo=UTC),
+        interval="monthly",
     )
     session.add(row)
     session.flush()
@@ -68,15 +69,6 @@ def test_one_file_holds_every_meter(session: Session, run: ExportRun) -> None:
         "quarters_substitute": 0,
         "quarters_missing": 0,
     }
-
-
-def test_the_only_file_is_what_contents_gives(session: Session, run: ExportRun) -> None:
-    made, _ = files(session, run, Format.CSV)
-    assert [b"".join(building.contents(session, run, Totals(), CREATED))] == list(made.values())
-    assert list(made) == [building.name_of(session, run, CREATED)]
-    run.task.formatter.settings = {"files": "day"}
-    with pytest.raises(FormatError, match="several files"):
-        building.contents(session, run, Totals(), CREATED)
 
 
 def test_a_file_for_each_meter(session: Session, run: ExportRun) -> None:
@@ -174,7 +166,7 @@ def test_a_workbook_that_would_be_too_long_is_refused_before_it_is_built(
 def test_a_correction_replaces_what_was_delivered(session: Session, run: ExportRun, revision: int, status: str) -> None:
     earlier = {name: getattr(run, name) for name in ("task", "period_start", "period_end", "starts_at", "ends_at")}
     if revision:
-        session.add(ExportRun(**earlier, state="delivered", revision=0))
+        session.add(ExportRun(**earlier, interval="monthly", state="delivered", revision=0))
         run.revision = revision
         session.flush()
     made, _ = files(session, run, Format.SDAT, **COMPANIES)
@@ -186,4 +178,4 @@ def test_a_correction_replaces_what_was_delivered(session: Session, run: ExportR
     [("a.csv", 7, "a-7.csv"), ("a.csv.gz", 7, "a-7.csv.gz"), ("a", 7, "a-7"), ("a.zip", 7, "a-7.zip")],
 )
 def test_a_number_stands_before_the_suffix(name: str, number: int, expected: str) -> None:
-    assert building.numbered(name, number) == expected
+    assert names.numbered(name, number) == expected

@@ -100,14 +100,14 @@ def test_a_file_built_before_the_revocation_is_not_sent(
     with monkeypatch.context() as broken:
         broken.setattr(SftpSession, "upload", _refuse)
         work()
-    built = {run.sha256 for run in runs(session)}
+    built = {run.files[0].sha256 for run in runs(session)}
     revoke(session)
     work()
     assert (scene.files(), scene.left_over()) == ({}, [])
     assert {run.state for run in runs(session)} == {"waiting"}
     give_back(session)
     work()
-    assert {run.sha256 for run in runs(session)} == built
+    assert {run.files[0].sha256 for run in runs(session)} == built
     assert len(scene.files()) == 2
 
 

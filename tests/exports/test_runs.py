@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
@@ -45,10 +44,10 @@ def test_the_history_shows_period_file_and_figures(
 ) -> None:
     page = browser.get(f"/exports/tasks/{scene.task.id}").text
     for run in delivered:
-        assert run.file_name is not None
-        assert run.sha256 is not None
-        assert run.file_name in page
-        assert run.sha256[:12] in page
+        assert run.files[0].name is not None
+        assert run.files[0].sha256 is not None
+        assert run.files[0].name in page
+        assert run.files[0].sha256[:12] in page
     assert "4.00 kWh" in page
     assert "Delivered" in page
 
@@ -59,14 +58,14 @@ def test_the_history_can_be_filtered(
     delivered[0].state = "failed"
     session.commit()
     page = browser.get(f"/exports/tasks/{scene.task.id}?state=failed").text
-    assert delivered[0].file_name in page
-    assert delivered[1].file_name not in page
+    assert delivered[0].files[0].name in page
+    assert delivered[1].files[0].name not in page
     assert browser.get(f"/exports/tasks/{scene.task.id}?state=nonsense").status_code == 200
 
 
 def test_a_period_shows_its_attempts(delivered: list[ExportRun], browser: FlaskClient) -> None:
     page = browser.get(_url(delivered[0])).text
-    for text in ("File built", "Upload begun", "Uploaded", "Delivered", delivered[0].sha256):
+    for text in ("File built", "Upload begun", "Uploaded", "Delivered", delivered[0].files[0].sha256):
         assert text in page
     assert "the schedule" in page
 
@@ -81,8 +80,8 @@ def test_values_that_came_late_are_shown_as_pending(
     assert "0.25 kWh is pending" in page
     assert "changed since" not in browser.get(_url(delivered[1])).text
     changed = browser.get(f"/exports/tasks/{scene.task.id}?state=changed").text
-    assert delivered[0].file_name in changed
-    assert delivered[1].file_name not in changed
+    assert delivered[0].files[0].name in changed
+    assert delivered[1].files[0].name not in changed
 
 
 def test_whoever_may_export_no_more_learns_of_no_new_values(
@@ -93,7 +92,7 @@ def test_whoever_may_export_no_more_learns_of_no_new_values(
     grant = world.grant(session, scene.group, "manage", guest.email)
     scene.task.owner_id = guest.id
     scenes.charge(session, scene.connectors[0], delivered[0].starts_at + timedelta(hours=20), 250)
-    browser, file_name, listed = logged_in(guest), delivered[0].file_name, f"/exports/tasks/{scene.task.id}"
+    browser, file_name, listed = logged_in(guest), delivered[0].files[0].name, f"/exports/tasks/{scene.task.id}"
     assert "0.25 kWh is pending" in browser.get(_url(delivered[0])).text
     grant.revoked_at = clock.now()
     session.commit()
@@ -122,10 +121,10 @@ def test_values_of_another_driver_change_nothing(
 def test_the_file_is_downloaded_as_it_was_delivered(
     scene: Scene, delivered: list[ExportRun], browser: FlaskClient
 ) -> None:
-    answer = browser.get(_url(delivered[0], "/file"))
-    assert hashlib.sha256(answer.data).hexdigest() == delivered[0].sha256
-    assert answer.data == scene.files()[delivered[0].file_name or ""]
-    assert answer.headers["Content-Disposition"] == f"attachment; filename={delivered[0].file_name}"
+    answer = browser.get(_url(delivered[0], "/files/0"))
+    assert hashlib.sha256(answer.data).hexdigest() == delivered[0].files[0].sha256
+    assert answer.data == scene.files()[delivered[0].files[0].name]
+    assert answer.headers["Content-Disposition"] == f"attachment; filename={delivered[0].files[0].name}"
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
@@ -135,10 +134,10 @@ def test_who_may_see_the_group_may_download(
     world.licence(session, scene.owner, Kind.AUTHORISATION)
     guest = world.account(session, "guest@demo.example", Kind.AUTHORISATION)
     world.grant(session, scene.group, "display", guest.email)
-    assert logged_in(guest).get(_url(delivered[0], "/file")).status_code == 200
+    assert logged_in(guest).get(_url(delivered[0], "/files/0")).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["", "/file"])
+@pytest.mark.parametrize("path", ["", "/files/0"])
 def test_a_stranger_finds_nothing(session: Session, delivered: list[ExportRun], logged_in: LogIn, path: str) -> None:
     stranger = logged_in(world.account(session, "stranger@demo.example"))
     assert stranger.get(_url(delivered[0], path)).status_code == 404
@@ -157,18 +156,16 @@ def test_who_may_only_look_starts_nothing(
 
 def test_a_run_without_a_file_has_none_to_download(session: Session, scene: Scene, browser: FlaskClient) -> None:
     plan(session)
-    assert browser.get(_url(runs(session)[0], "/file")).status_code == 404
+    assert browser.get(_url(runs(session)[0], "/files/0")).status_code == 404
 
 
 @pytest.mark.parametrize(("temporary", "state"), [(".left.part", "uploaded"), (None, "due")])
 def test_a_failed_period_is_tried_again(
     session: Session, delivered: list[ExportRun], browser: FlaskClient, temporary: str | None, state: str
 ) -> None:
-    session.execute(
-        sa.update(ExportRun)
-        .where(ExportRun.id == delivered[0].id)
-        .values(state="failed", failures=3, temporary_name=temporary, reason={"code": "failed", "step": "rename"})
-    )
+    run = delivered[0]
+    run.state, run.failures, run.reason = "failed", 3, {"code": "failed", "step": "rename"}
+    run.files[0].temporary_name, run.files[0].published_at = temporary, None
     session.commit()
     assert "Try again" in browser.get(_url(delivered[0])).text
     browser.post(_url(delivered[0], "/retry"))
@@ -182,8 +179,8 @@ def test_a_delivered_period_is_not_tried_again(
     page = browser.post(_url(delivered[0], "/retry"), follow_redirects=True).text
     assert "This period has not failed" in page
     page = browser.post(_url(delivered[0], "/send-again"), follow_redirects=True).text
-    assert "confirmed to have arrived" in page
-    assert runs(session)[0].state == "delivered"
+    assert "sent again in a moment" in page
+    assert runs(session)[0].state == "due"
 
 
 def test_an_unconfirmed_file_is_sent_again_with_the_same_bytes(
@@ -197,7 +194,7 @@ def test_an_unconfirmed_file_is_sent_again_with_the_same_bytes(
 ) -> None:
     delivered[0].unconfirmed = True
     before = scene.files()
-    (scene.folder / (delivered[0].file_name or "")).unlink()
+    (scene.folder / (delivered[0].files[0].name)).unlink()
     session.commit()
     assert "Delivered, unconfirmed" in browser.get(_url(delivered[0])).text
     browser.post(_url(delivered[0], "/send-again"))

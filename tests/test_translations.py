@@ -114,7 +114,8 @@ def test_a_letter_to_a_german_account_is_german() -> None:
 
 
 def test_why_a_delivery_failed_is_told_in_the_owners_language() -> None:
-    named = {"task": "T", "destination": "D", "first_day": "1", "last_day": "2", "url": "http://piquet.example/"}
+    named: dict[str, object] = {"task": "T", "destination": "D", "first_day": "1", "last_day": "2", "over": True}
+    named["url"] = "http://piquet.example/"
     failed = DeliveryError("write", "The server refused: %(words)s", words="Quota 100%")
     _subject, body = letters.write("de", "export_failed", template=failed.template, params=failed.params, **named)
     assert "Der Server lehnte ab: «Quota 100%»" in body

@@ -168,6 +168,11 @@ def wake(session: Session) -> None:
 
 def runs(session: Session) -> list[ExportRun]:
     session.commit()
-    found = session.query(ExportRun).populate_existing().order_by(ExportRun.period_start, ExportRun.task_id, ExportRun.revision).all()
+    found = (
+        session.query(ExportRun)
+        .populate_existing()
+        .order_by(ExportRun.period_start, ExportRun.task_id, ExportRun.revision)
+        .all()
+    )
     session.commit()
     return found

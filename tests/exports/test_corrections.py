@@ -142,9 +142,7 @@ def test_a_correction_that_is_equal_by_the_time_it_is_built_is_not_sent(
     assert (run.state, run.reason, run.files) == ("set_aside", {"code": "no_difference"}, [])
 
 
-def test_coverage_that_arrives_late_turns_missing_into_measured(
-    session: Session, scene: Scene, work: Work
-) -> None:
+def test_coverage_that_arrives_late_turns_missing_into_measured(session: Session, scene: Scene, work: Work) -> None:
     session.execute(sa.text("DELETE FROM coverage"))
     scene.task.trigger, scene.task.hours_after_end, scene.task.corrections = "hours_after_end", 0, "automatic"
     plan(session)
@@ -157,9 +155,7 @@ def test_coverage_that_arrives_late_turns_missing_into_measured(
     assert [(run.revision, run.quarters_missing) for run in runs(session) if run.revision] == [(1, 0), (1, 0)]
 
 
-def test_a_run_under_construction_keeps_the_note_until_it_is_built(
-    session: Session, scene: Scene, work: Work
-) -> None:
+def test_a_run_under_construction_keeps_the_note_until_it_is_built(session: Session, scene: Scene, work: Work) -> None:
     plan(session)
     held = claims.claim(session, "a worker that reads just now")
     session.commit()
@@ -214,9 +210,7 @@ def test_a_period_is_exported_again_once_at_a_time(
     assert revised(session)[:2] == [(28, 0, "schedule", "delivered"), (28, 1, "request", "delivered")]
 
 
-def test_everything_from_a_day_on_is_exported_again(
-    session: Session, scene: Scene, delivered: list[ExportRun]
-) -> None:
+def test_everything_from_a_day_on_is_exported_again(session: Session, scene: Scene, delivered: list[ExportRun]) -> None:
     assert revisions.export_again_from(session, scene.owner, scene.task, delivered[1].period_start) == 1
     assert [run.revision for run in runs(session) if run.state == "due"] == [1]
 

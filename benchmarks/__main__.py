@@ -13,6 +13,7 @@ from benchmarks import (
     large_world_memory,
     large_world_pages,
     permission_checks,
+    uploads,
     what_is_not_mine,
 )
 from benchmarks.result import Result
@@ -26,6 +27,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "large_world_pages": large_world_pages.run,
     "large_world_memory": large_world_memory.run,
     "what_is_not_mine": what_is_not_mine.run,
+    "uploads": uploads.run,
 }
 
 

@@ -108,7 +108,7 @@ def _algorithms(key_type: str, known: Sequence[str]) -> list[str]:
 def _exchange_keys(target: SftpTarget, transport: paramiko.Transport) -> None:
     try:
         with mapped("connect", transport):
-            transport.start_client(timeout=target.reach.timeout)
+            transport.start_client(timeout=2 * target.reach.timeout)
             transport.get_remote_server_key()  # raises where start_client only stopped waiting
     except DeliveryError as error:
         transport.close()

@@ -132,7 +132,7 @@ def test_a_revocation_between_building_and_sending_is_seen(
         work()
     assert (scene.files(), scene.left_over()) == ({}, [])
     first = runs(session)[0]
-    assert (first.state, first.reason, first.file_id is not None) == ("waiting", {"code": "permission"}, True)
+    assert (first.state, first.reason, first.built_at is not None) == ("waiting", {"code": "permission"}, True)
 
 
 def test_a_revocation_during_the_upload_takes_the_temporary_file_back(
@@ -143,7 +143,8 @@ def test_a_revocation_during_the_upload_takes_the_temporary_file_back(
         at(patched, "upload", lambda: revoke(session))
         work()
     assert (scene.files(), scene.left_over()) == ({}, [])
-    assert [(run.state, run.temporary_name) for run in runs(session)] == [("waiting", None)] * 2
+    assert [run.state for run in runs(session)] == ["waiting"] * 2
+    assert [file.temporary_name for run in runs(session) for file in run.files] == [None]
     give_back(session)
     work()
     assert len(scene.files()) == 2
@@ -227,7 +228,7 @@ def test_who_lost_the_group_keeps_the_record_and_not_the_files(
     run = session.scalars(sa.select(ExportRun)).first()
     assert run is not None
     browser = logged_in(guest)
-    file, page = f"/exports/runs/{run.id}/file", f"/exports/runs/{run.id}"
+    file, page = f"/exports/runs/{run.id}/files/0", f"/exports/runs/{run.id}"
     assert browser.get(file).status_code == 200
     revoke(session)
     assert browser.get(file).status_code == 403
@@ -258,10 +259,10 @@ def test_the_file_on_a_driver_is_closed_once_the_drivers_are_hidden(
     run = runs(session)[0]
     assert run.state == "delivered"
     browser = logged_in(guest)
-    assert browser.get(f"/exports/runs/{run.id}/file").status_code == 200
+    assert browser.get(f"/exports/runs/{run.id}/files/0").status_code == 200
     session.execute(sa.update(Grant).values(hides_drivers=True))
     session.commit()
-    assert browser.get(f"/exports/runs/{run.id}/file").status_code == 403
+    assert browser.get(f"/exports/runs/{run.id}/files/0").status_code == 403
     for page in ("/exports", f"/exports/tasks/{scene.task.id}", f"/exports/tasks/{scene.task.id}/edit"):
         assert "driver@demo.example" not in browser.get(page).text
     assert "no longer shows you its drivers" in browser.get("/exports").text

@@ -25,6 +25,7 @@ from portal.sharing.models import Invitation, Transfer
 from portal.stations.models import Connector, StationGroup
 from tests import world
 from tests.core import small_world
+from tests.statements import recorded
 
 # What anybody may open, and why.
 PUBLIC = {
@@ -243,6 +244,7 @@ def test_the_anonymous_is_sent_to_the_log_in_page_from_everywhere(
 def test_a_stranger_cannot_tell_an_id_that_exists_from_one_that_does_not(
     app: Flask, ids: Ids, stranger: FlaskClient
 ) -> None:
+    stranger.get("/")  # what a browser's first answer sets is set
     for address in addresses(app, with_ids=True):
         there, gone = address.url(ids), address.url(dict.fromkeys(ids, MISSING))
         answers = [stranger.open(url, method=address.method) for url in (there, gone)]
@@ -251,6 +253,29 @@ def test_a_stranger_cannot_tell_an_id_that_exists_from_one_that_does_not(
             TOKEN.sub("", answer.text.replace(url, "")) for answer, url in zip(answers, (there, gone), strict=True)
         ]
         assert texts[0] == texts[1], address
+        headers = [[line for line in answer.headers if line[0] != "Content-Length"] for answer in answers]
+        assert headers[0] == headers[1], address
+        # Its own address stands in an answer; else the two are of one length.
+        lengths = [
+            answer.content_length - answer.text.count(url) * len(url)
+            for answer, url in zip(answers, (there, gone), strict=True)
+        ]
+        assert lengths[0] == lengths[1], address
+
+
+def test_an_id_that_exists_costs_a_stranger_as_many_statements_as_one_that_does_not(
+    app: Flask, ids: Ids, stranger: FlaskClient
+) -> None:
+    differing = []
+    for address in addresses(app, with_ids=True):
+        counts = []
+        for url in (address.url(ids), address.url(dict.fromkeys(ids, MISSING))):
+            with recorded() as statements:
+                stranger.open(url, method=address.method)
+            counts.append(len(statements))
+        if counts[0] != counts[1]:
+            differing.append(f"{address}: {counts[0]} where it exists, {counts[1]} where not")
+    assert not differing, "\n".join(differing)
 
 
 def test_an_own_id_beside_a_foreign_one_opens_nothing(

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from portal.accounts import emails
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import audit, authz
+from portal.core.db import NO_ROW
 from portal.core.errors import NotAllowed, NotThere, RuleBroken
 from portal.core.paging import SIZE, Page, offset
 
@@ -106,9 +107,9 @@ def members(session: Session, group: UserGroup, page: int = 1, text: str = "") -
 def member(session: Session, account_id: int, action: str, row_id: int) -> UserGroupMember:
     """The address in a user group, for the group's owner alone; NotThere for everybody else."""
     row = session.get(UserGroupMember, row_id)
+    user_group(session, account_id, action, row.user_group_id if row else NO_ROW)
     if row is None:
         raise NotThere
-    user_group(session, account_id, action, row.user_group_id)
     return row
 
 

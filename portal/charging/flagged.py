@@ -16,6 +16,7 @@ from portal.charging.models import FlaggedRow, FlaggedState, SessionImport
 from portal.charging.reading import FoundConnector, Lookup, Reading, read
 from portal.charging.table_files import Cell, TableRow
 from portal.core import clock, paging
+from portal.core.db import NO_ROW
 from portal.core.errors import NotAllowed, NotThere
 
 AT_ONCE = 500
@@ -77,9 +78,9 @@ def open_rows(session: Session, account_id: int) -> int:
 def row(session: Session, account_id: int, action: str, row_id: int) -> FlaggedRow:
     """The flagged row, by its import; NotThere else."""
     found = session.get(FlaggedRow, row_id)
+    imports.session_import(session, account_id, action, found.import_id if found else NO_ROW)
     if found is None:
         raise NotThere
-    imports.session_import(session, account_id, action, found.import_id)
     return found
 
 

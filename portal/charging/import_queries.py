@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, aliased
 from portal.accounts.models import Account
 from portal.charging.models import ImportMapping, SessionImport
 from portal.core import authz, paging
-from portal.core.db import LARGEST_ID
+from portal.core.db import LARGEST_ID, NO_ROW
 from portal.core.errors import NotAllowed, NotThere
 from portal.stations import queries as stations
 from portal.stations.models import Station, StationGroup
@@ -25,10 +25,11 @@ def owner(session: Session, account_id: int, action: str, row_id: int) -> Accoun
     """An account for whose stations this one may do the action; NotAllowed where it may only see them, NotThere for
     everybody else."""
     row = session.get(Account, row_id) if 0 < row_id <= LARGEST_ID else None
+    owner_id = row.id if row else NO_ROW
+    if owner_id != account_id and not _may_for(session, account_id, action, owner_id):
+        raise NotAllowed if _may_for(session, account_id, "station_group:view", owner_id) else NotThere
     if row is None:
         raise NotThere
-    if row_id != account_id and not _may_for(session, account_id, action, row_id):
-        raise NotAllowed if _may_for(session, account_id, "station_group:view", row_id) else NotThere
     return row
 
 

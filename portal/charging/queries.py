@@ -191,13 +191,11 @@ def _matches(account_id: int, text: str) -> sa.ColumnElement[bool]:
 
 def charging_session(session: Session, account_id: int, action: str, row_id: int) -> ChargingSession:
     """The session, by what the account is to its station; NotThere or NotAllowed else."""
-    row = session.get(ChargingSession, row_id)
-    if row is None:
-        raise NotThere
-    connector = session.get_one(Connector, row.connector_id)
-    station = session.get_one(Station, connector.station_id)
+    query = sa.select(ChargingSession, Station).join(Connector, Connector.id == ChargingSession.connector_id)
+    query = query.join(Station, Station.id == Connector.station_id).where(ChargingSession.id == row_id)
+    row, station = session.execute(query).one_or_none() or (None, None)
     allowed = stations.actions(session, account_id, station)
-    if "session:view" not in allowed:
+    if row is None or "session:view" not in allowed:
         raise NotThere
     if action not in allowed:
         raise NotAllowed

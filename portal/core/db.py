@@ -25,6 +25,9 @@ NAMING = {
 
 CONNECT_SECONDS = 10
 LARGEST_ID = 2**31 - 1  # of an INTEGER column: more would be the database driver's error, not "not there"
+# No row has this id. What is not there is looked for all the same, so that the answer takes as long as for what is
+# there and not the asker's.
+NO_ROW = 0
 
 # A transaction that only reads must not take SQLite's one write lock; one that writes must take it at its first
 # statement, because SQLite refuses to turn a stale read into a write, and no waiting helps then.

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from portal.accounts.models import Account
 from portal.charging.models import ChargingSession, Driver, QuarterHour
 from portal.core import authz
+from portal.core.db import NO_ROW
 from portal.core.errors import NotAllowed, NotThere
 from portal.core.paging import SIZE, Page, offset
 from portal.delivery.models import Destination
@@ -88,9 +89,9 @@ def _parts() -> tuple[Any, ...]:
 def run(session: Session, account_id: int, action: str, row_id: int) -> ExportRun:
     """A run, by its task: as `task`."""
     row = session.get(ExportRun, row_id)
+    task(session, account_id, action, row.task_id if row else NO_ROW)
     if row is None:
         raise NotThere
-    task(session, account_id, action, row.task_id)
     return row
 
 

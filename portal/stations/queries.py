@@ -10,13 +10,10 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.core import authz
 from portal.core.authz import Standing, standing
-from portal.core.db import LARGEST_ID
+from portal.core.db import LARGEST_ID, NO_ROW
 from portal.core.errors import NotAllowed, NotThere
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
 
-# No row has this id. What is not there is looked for all the same, so that the answer takes as long as for what is
-# there and not the asker's.
-NO_ROW = 0
 KEPT = "standings"  # in a session's info: what the gate found, until the transaction ends
 Row = TypeVar("Row", Station, Connector, StationGroup, Grant)
 
@@ -44,11 +41,12 @@ def may(session: Session, account_id: int, action: str, station: Station) -> boo
     return authz.may(session, account_id, action, groups_of(session, station.id) or [NO_ROW])
 
 
-def actions(session: Session, account_id: int, station: Station) -> frozenset[str]:
-    """All that the account may do to the station: as its owner, or by its standings in the station's groups."""
-    if station.owner_id == account_id:
+def actions(session: Session, account_id: int, station: Station | None) -> frozenset[str]:
+    """All that the account may do to the station: as its owner, or by its standings in the station's groups. To none:
+    nothing, found out by the same statements as for a station of others."""
+    if station is not None and station.owner_id == account_id:
         return authz.owner_actions()
-    return authz.actions(_ask_by_groups(session, account_id, station.id))
+    return authz.actions(_ask_by_groups(session, account_id, station.id if station else NO_ROW))
 
 
 def held_at(session: Session, account_id: int, station_id: int) -> list[Standing]:
@@ -83,11 +81,8 @@ def _forget(session: Session, ended: SessionTransaction) -> None:
 def station(session: Session, account_id: int, action: str, row_id: int) -> Station:
     """The station, when the account may do the action; NotThere or NotAllowed else."""
     row = _row(session, Station, row_id)
-    if row is None:
-        _ask_by_groups(session, account_id, row_id)
-        raise NotThere
     allowed = actions(session, account_id, row)
-    if "station:view" not in allowed:
+    if row is None or "station:view" not in allowed:
         raise NotThere
     if action not in allowed:
         raise NotAllowed

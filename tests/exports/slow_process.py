@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from portal.exports import claims, delivering, readiness
+from portal.exports import claims, delivering, readiness, troubles
 from portal.transports.sftp_session import SftpSession
 from portal.workers import scheduler, worker
 
@@ -20,16 +20,18 @@ LONGEST_PAUSE = 0.12  # seconds before and after each step
 def main(kind: str, seed: int) -> int:
     chance = random.Random(seed)
     claims.LEASE_SECONDS = 2
-    delivering.FIRST_WAIT_SECONDS = 1
+    troubles.FIRST_WAIT_SECONDS = 1
     scheduler.TICK_SECONDS = 0.2  # type: ignore[assignment]  # faster than anybody would set it
     scheduler.TOO_LONG = timedelta(seconds=1)
     for owner, name in (
         (SftpSession, "upload"),
         (SftpSession, "publish"),
-        (SftpSession, "remove"),
+        (SftpSession, "discard"),
         (delivering.Delivery, "_keep"),
         (delivering.Delivery, "_note"),
-        (delivering.Delivery, "_leave"),
+        (delivering.Delivery, "_put_aside"),
+        (delivering.Delivery, "_published"),
+        (delivering.Delivery, "_delivered"),
         (readiness, "uncovered"),
     ):
         setattr(owner, name, _slow(getattr(owner, name), chance))

@@ -74,6 +74,7 @@ RUN_KINDS = {
 }  # run state -> kind of the badge
 STEPS = {
     "waiting": _l("Waiting"),
+    "told": _l("Owner told that it waits"),
     "built": _l("File built"),
     "set_aside": _l("Set aside"),
     "uploading": _l("Upload begun"),

@@ -12,6 +12,9 @@ from portal.core import letters
 from portal.core.errors import Sentence
 from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.rights import STOPS
+from portal.formats.rows import LABELS
+
+NAMED = ("code", "meter", "lacking", "of", "user", "destination", "side", "message", "template", "params")
 
 
 def of_failure(session: Session, run: ExportRun, message: Sentence, public_url: str, *, over: bool) -> None:
@@ -29,6 +32,23 @@ def of_recovery(session: Session, run: ExportRun, since: datetime, public_url: s
     """Tell the owner that his task delivers again, after he was told of trouble."""
     zone = ZoneInfo(run.task.time_zone)
     _of_run(session, run, "export_recovered", public_url, since=f"{since.astimezone(zone):%Y-%m-%d %H:%M}")
+
+
+def of_wait(session: Session, run: ExportRun, public_url: str, *, others: int) -> None:
+    """Tell the owner that a period has waited for long, and for what; `others` of the task do as well. He must still
+    be one who may export it: the reason names meters."""
+    since = run.created_at.astimezone(ZoneInfo(run.task.time_zone))
+    told = {"others": others, "since": f"{since:%Y-%m-%d}", "reason": readable(run.reason, run.task)}
+    _of_run(session, run, "export_waiting", public_url, **told)
+
+
+def readable(reason: Mapping[str, Any], task: ExportTask) -> dict[str, Any]:
+    """A reason with all that templates/emails/_export_reason.txt names, instants as local time of the task."""
+    since = reason.get("since")
+    if since:
+        since = f"{datetime.fromisoformat(str(since)).astimezone(ZoneInfo(task.time_zone)):%Y-%m-%d %H:%M}"
+    given = {"identifier": LABELS.get(str(reason.get("identifier")), ""), "since": since or ""}
+    return {**dict.fromkeys(NAMED, ""), **reason, "group": task.station_group.name, **given}
 
 
 def _of_run(session: Session, run: ExportRun, name: str, public_url: str, **values: Any) -> None:

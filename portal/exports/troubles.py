@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from portal.core import clock
 from portal.core.config import Settings
 from portal.core.errors import Sentence
-from portal.exports import telling
+from portal.exports import telling, waiting
 from portal.exports.models import ExportRun, ExportTask, RunState
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 30, 6 * 3600
@@ -48,12 +48,15 @@ def count(
 
 
 def over(session: Session, run: ExportRun, public_url: str) -> None:
-    """After a delivery: nothing stands against the task; its owner hears of it where he heard of trouble."""
-    if not run.task.failures and run.task.trouble_since is None:
+    """After a delivery: nothing stands against the task; its owner hears of it where he heard of trouble, or that this
+    period waits."""
+    waited = waiting.was_told(session, run)
+    if not run.task.failures and run.task.trouble_since is None and not waited:
         return
     task = _locked(session, run.task_id)
-    if task.trouble_since is not None:
-        telling.of_recovery(session, run, task.trouble_since, public_url)
+    since = task.trouble_since or (run.created_at if waited else None)
+    if since is not None:
+        telling.of_recovery(session, run, since, public_url)
     task.failures, task.trouble_since = 0, None
 
 

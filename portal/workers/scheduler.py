@@ -22,6 +22,7 @@ from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
 from portal.exports import jobs as exports
+from portal.exports import waiting
 from portal.licences import telling as licences
 from portal.sharing import invitations, reminders, review_reminders
 
@@ -55,6 +56,7 @@ CHORES: tuple[Chore, ...] = (
     licences.announce_ends,
     licences.tell_operators,
     review_reminders.remind,
+    waiting.Watch(),
 )
 
 

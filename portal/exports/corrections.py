@@ -105,11 +105,14 @@ def _refresh(session: Session, waiting: ExportRun, found: Sequence[values.Delta]
         return
     rule = Corrections(waiting.task.corrections)
     waiting.state, waiting.reason = STATES[rule].value, _reason(found)
+    values.keep(session, waiting.id, (delta.after for delta in found))
 
 
 def _propose(session: Session, run: ExportRun, found: Sequence[values.Delta]) -> None:
     state = STATES[Corrections(run.task.corrections)]
-    add_revision(session, run, RunKind.CORRECTION, state, _reason(found))
+    made = add_revision(session, run, RunKind.CORRECTION, state, _reason(found))
+    if made is not None:
+        values.keep(session, made, (delta.after for delta in found))
 
 
 def add_revision(
@@ -119,8 +122,8 @@ def add_revision(
     state: RunState,
     reason: dict[str, Any],
     started_by_id: int | None = None,
-) -> bool:
-    """The next revision of a run's period, unbuilt; False where somebody else has just made it."""
+) -> int | None:
+    """The next revision of a run's period, unbuilt, by its id; None where somebody else has just made it."""
     same = ("task_id", "period_start", "period_end", "starts_at", "ends_at", "interval")
     row = {name: getattr(run, name) for name in same} | {
         "revision": run.revision + 1,
@@ -133,8 +136,8 @@ def add_revision(
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     keys = ["task_id", "period_start", "revision"]
     added = insert(ExportRun).values(row).on_conflict_do_nothing(index_elements=keys).returning(ExportRun.id)
-    made = session.scalar(added) is not None
-    if made and state == RunState.DUE:
+    made = session.scalar(added)
+    if made is not None and state == RunState.DUE:
         background.ring_after_commit(session, "exports")
     return made
 
@@ -149,6 +152,8 @@ def _reason(found: Sequence[values.Delta]) -> dict[str, Any]:
 
 def sent_before(session: Session, run: ExportRun) -> ExportRun | None:
     """The revision that a run corrects: the last one before it that was built."""
+    if run.revision == 0:
+        return None
     earlier = _revisions(run).where(ExportRun.revision < run.revision, ExportRun.built_at.is_not(None))
     return session.scalars(earlier.order_by(ExportRun.revision.desc()).limit(1)).one_or_none()
 
@@ -160,10 +165,9 @@ def differs(session: Session, run: ExportRun, now: Iterable[values.Value]) -> bo
 
 
 def report(session: Session, run: ExportRun) -> Sequence[values.Delta]:
-    """What a revision corrects, meter by meter: against its own values once it is built, before that against those of
-    this moment. Empty for a first delivery."""
+    """What a revision corrects, meter by meter. Before it is built that is what the last look found, so that a page
+    reads a few rows and no month of quarter hours. Empty for a first delivery, and where nothing differs any more."""
     before = sent_before(session, run)
-    if before is None:
+    if before is None or run.reason.get("code") == "no_difference":
         return []
-    own = values.stored(session, run.id).values() if run.built_at else values.present(session, run)
-    return values.deltas(values.stored(session, before.id), own)
+    return values.deltas(values.stored(session, before.id), values.stored(session, run.id).values())

@@ -2,7 +2,7 @@
 
 from flask_babel import lazy_gettext as _l
 
-from portal.exports.models import Files, Format, RunState, Scope, Trigger
+from portal.exports.models import Files, Format, RunKind, RunState, Scope, Trigger
 from portal.exports.periods import Interval
 
 FORMATS = {
@@ -72,6 +72,11 @@ RUN_KINDS = {
     "failed": "error",
     "proposed": "correction",
 }  # run state -> kind of the badge
+REVISIONS = {
+    RunKind.SCHEDULE.value: _l("First delivery"),
+    RunKind.CORRECTION.value: _l("Correction"),
+    RunKind.REQUEST.value: _l("On request"),
+}
 STEPS = {
     "waiting": _l("Waiting"),
     "told": _l("Owner told that it waits"),

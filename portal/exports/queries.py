@@ -220,6 +220,12 @@ def runs(session: Session, row: ExportTask, state: str = "", page: int = 1) -> P
     return Page(session.scalars(listed.limit(SIZE).offset(offset(page))).all(), page, total)
 
 
+def revisions(session: Session, row: ExportRun) -> Sequence[ExportRun]:
+    """Every revision of the run's period, itself too, the first one first."""
+    same = (ExportRun.task_id == row.task_id, ExportRun.period_start == row.period_start)
+    return session.scalars(sa.select(ExportRun).where(*same).order_by(ExportRun.revision)).all()
+
+
 def changes(session: Session, row: ExportTask, listed: Sequence[ExportRun]) -> Mapping[int, Change]:
     """Of these runs of the task, those whose delivered energy is not what the sessions sum up to today. None once the
     task's owner may export the station group no more: he keeps what was delivered, and learns nothing new."""

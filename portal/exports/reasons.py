@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from flask import url_for
 from flask_babel import gettext
 
-from portal.core.display import local_datetime, ngettext, worded
+from portal.core.display import kwh, local_datetime, ngettext, worded
 from portal.exports.models import ExportTask
 from portal.exports.rights import STOPS
 from portal.formats.rows import LABELS
@@ -121,6 +121,8 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
             url_for("licences.show"),
             gettext("Licences"),
         ),
+        "correction": lambda: _correction(reason),
+        "no_difference": lambda: Advice(gettext("Nothing differs any more from what was sent: nothing to correct.")),
         "host_key": lambda: Advice(
             gettext("The host key or certificate of the destination is not confirmed."),
             url_for("destinations.host_key", destination_id=task.destination_id),
@@ -138,6 +140,23 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
         "values": lambda: Advice(_values(reason), url_for("imports.create"), gettext("Import sessions")),
     }
     return sentences.get(code, lambda: Advice(""))()
+
+
+def _correction(reason: Mapping[str, Any]) -> Advice:
+    if not reason.get("difference_wh"):
+        text = ngettext(
+            "Quarter hours of %(num)s meter are others than those that were sent; the sum is the same.",
+            "Quarter hours of %(num)s meters are others than those that were sent; the sum is the same.",
+            int(reason.get("meters", 1)),
+        )
+    else:
+        text = ngettext(
+            "Values of %(num)s meter have changed since they were sent: %(difference)s.",
+            "Values of %(num)s meters have changed since they were sent: %(difference)s.",
+            int(reason.get("meters", 1)), difference=kwh(int(reason["difference_wh"])),
+        )  # fmt: skip
+    run_id = reason.get("run_id")
+    return Advice(text, url_for("exports.show_run", run_id=run_id), gettext("Look at it")) if run_id else Advice(text)
 
 
 def _unnamed(reason: Mapping[str, Any]) -> str:

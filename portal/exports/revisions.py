@@ -72,7 +72,7 @@ def export_again(session: Session, actor: Account, run: ExportRun) -> None:
     else:
         on_its_way = newest.built_at is None or newest.state in (RunState.WORKING, RunState.UPLOADED)
         add = corrections.add_revision
-        if on_its_way or not add(session, newest, RunKind.REQUEST, RunState.DUE, {}, actor.id):
+        if on_its_way or add(session, newest, RunKind.REQUEST, RunState.DUE, {}, actor.id) is None:
             raise RuleBroken("", "A revision of this period is on its way already.")
     _record(session, actor, "run.exported_again", run)
 

@@ -15,11 +15,13 @@ from portal.core import files, web
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
-from portal.exports import labels, queries, revisions, rights
+from portal.exports import corrections, gaps, labels, queries, revisions, rights
 from portal.exports.blueprint import bp
 from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.reasons import advice
 from portal.exports.status import status
+
+SHOWN_DELTAS = SHOWN_FILES = 100
 
 
 @bp.get("/tasks/<int:task_id>")
@@ -66,6 +68,7 @@ def show_run(run: ExportRun) -> str:
     stopped = rights.stops(session, [task]).get(task.id)
     reason = stopped if stopped and run.state != RunState.DELIVERED else run.reason
     started_by = by_id(session, run.started_by_id) if run.started_by_id else None
+    opens_files = rights.opens_files(session, current_user.id, task)
     return render_template(
         "exports/run.html",
         run=run,
@@ -74,10 +77,27 @@ def show_run(run: ExportRun) -> str:
         started_by=started_by,
         told=advice(reason, task, reader_id=current_user.id, group=shown.group),
         words=mine and not stopped,
-        opens_files=rights.opens_files(session, current_user.id, task),
+        opens_files=opens_files,
         change=queries.changes(session, task, [run]).get(run.id),
+        revisions=queries.revisions(session, run),
+        several_periods=len(run.periods()) > 1,
+        files_shown=SHOWN_FILES,
         labels=labels,
+        **(_of_meters(session, run) if opens_files and not stopped else {}),
     )
+
+
+def _of_meters(session: Session, run: ExportRun) -> dict[str, object]:
+    """What the page tells of single meters."""
+    deltas = corrections.report(session, run)
+    found = gaps.gaps(session, run) if run.quarters_missing else None
+    return {
+        "deltas": deltas[:SHOWN_DELTAS],
+        "delta_count": len(deltas),
+        "difference_wh": sum(delta.difference_wh for delta in deltas),
+        "gaps": found[: gaps.MOST] if found is not None else None,
+        "more_gaps": found is not None and len(found) > gaps.MOST,
+    }
 
 
 @bp.get("/runs/<int:run_id>/files/<int:position>")
@@ -103,22 +123,42 @@ def _pieces(file_id: int) -> Iterator[bytes]:
 @bp.post("/runs/<int:run_id>/retry")
 @guard("task:edit", run=queries.run)
 def retry_run(run: ExportRun) -> WerkzeugResponse:
-    return _again(run, revisions.retry)
+    return _act(run, revisions.retry, gettext("It is sent again in a moment."))
 
 
 @bp.post("/runs/<int:run_id>/send-again")
 @guard("task:edit", run=queries.run)
 def send_again(run: ExportRun) -> WerkzeugResponse:
-    return _again(run, revisions.send_again)
+    return _act(run, revisions.send_again, gettext("It is sent again in a moment."))
 
 
-def _again(run: ExportRun, act: Callable[[Session, Account, ExportRun], None]) -> WerkzeugResponse:
+@bp.post("/runs/<int:run_id>/export-again")
+@guard("task:edit", run=queries.run)
+def export_again(run: ExportRun) -> WerkzeugResponse:
+    return _act(run, revisions.export_again, gettext("The next revision of the period is built and sent in a moment."))
+
+
+@bp.post("/runs/<int:run_id>/confirm")
+@guard("task:edit", run=queries.run)
+def confirm_run(run: ExportRun) -> WerkzeugResponse:
+    return _act(run, revisions.confirm, gettext("The correction is sent in a moment."))
+
+
+@bp.post("/runs/<int:run_id>/set-aside")
+@guard("task:edit", run=queries.run)
+def set_aside_run(run: ExportRun) -> WerkzeugResponse:
+    done = gettext("The correction is set aside. It comes back if values change once more.")
+    return _act(run, revisions.set_aside, done)
+
+
+def _act(run: ExportRun, act: Callable[[Session, Account, ExportRun], None], done: str) -> WerkzeugResponse:
     run_id = run.id
     try:
         act(db.session(), current_account(), run)
     except RuleBroken as broken:
+        db.session.rollback()
         flash(gettext(broken.message), "danger")
     else:
         db.session.commit()
-        flash(gettext("It is sent again in a moment."), "success")
+        flash(done, "success")
     return redirect(url_for("exports.show_run", run_id=run_id))

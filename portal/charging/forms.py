@@ -19,6 +19,7 @@ from portal.charging.models import Covers
 from portal.charging.previews import Dates
 from portal.charging.table_files import ENCODINGS, SEPARATORS, TableRow, TableShape
 from portal.core.errors import RuleBroken
+from portal.formats.rows import LABELS
 
 NEEDED = _l("This must be filled in.")
 ENERGY_UNITS = [(unit.value, unit.value) for unit in EnergyUnit]
@@ -197,6 +198,16 @@ class CorrectForm(FlaskForm):  # type: ignore[misc]  # as above
         if not energy.is_finite() or abs(energy) >= 10**12:
             raise RuleBroken("energy", "Enter the energy in kWh, such as 12.5.")
         return int(energy.quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+class IdentifierListForm(FlaskForm):  # type: ignore[misc]  # as above
+    identifier = RadioField(_l("Identifier"), choices=list(LABELS.items()), default="metering_code")
+    file = FileField(
+        _l("File"),
+        [FileRequired(_l("Choose a file."))],
+        description=_l("CSV, at most 10,000 rows and 1 MB."),
+        render_kw={"accept": ".csv,.txt,text/csv,text/plain"},
+    )
 
 
 class DriverForm(FlaskForm):  # type: ignore[misc]  # as above

@@ -12,6 +12,7 @@ from portal.charging import (
     queries,
     views_drivers,
     views_flagged,  # noqa: F401  adds its routes to the imports' blueprint
+    views_identifiers,
     views_import_steps,  # noqa: F401  as above
     views_imports,
 )
@@ -90,4 +91,4 @@ def show(charging_session: ChargingSession) -> str:
     return render_template("charging/show.html", line=line, rows=rows, quarters=quarters)
 
 
-blueprints = (bp, views_imports.bp, views_drivers.bp)
+blueprints = (bp, views_imports.bp, views_drivers.bp, views_identifiers.bp)

@@ -1,0 +1,103 @@
+"""Mass change of identifiers by a file: upload, preview row by row, write all at once."""
+
+from flask import Blueprint, flash, redirect, render_template, request, session, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from portal.accounts import login
+from portal.charging import flagged, identifier_list
+from portal.charging.forms import IdentifierListForm
+from portal.charging.identifier_list import Row
+from portal.core import files, forms, web
+from portal.core.db import LARGEST_ID, db
+from portal.core.display import ngettext
+from portal.core.errors import RuleBroken
+from portal.core.paging import SIZE, Page, offset
+from portal.core.web import guard, takes_files
+from portal.formats.rows import LABELS
+
+bp = Blueprint("identifiers", __name__, url_prefix="/identifiers")
+KEPT = "identifier_list"  # in the account's session: which identifier, and the id of the file that is looked at
+Answer = str | tuple[str, int] | Response
+
+
+@bp.route("", methods=["GET", "POST"])
+@takes_files
+@guard("identifier:edit")
+def upload() -> Answer:
+    form = IdentifierListForm()
+    if form.validate_on_submit():
+        data = form.file.data.stream.read(identifier_list.MOST_BYTES + 1)
+        try:
+            identifier_list.read(data)
+        except RuleBroken as broken:
+            forms.show(form, broken)
+        else:
+            _discard()
+            session[KEPT] = [form.identifier.data, files.keep(db.session(), "identifiers.csv", [data]).id]
+            db.session.commit()
+            return redirect(url_for("identifiers.preview"))
+    open_rows = flagged.open_rows(db.session(), login.current_account().id)
+    return render_template("identifiers/upload.html", form=form, open_rows=open_rows), 422 if form.errors else 200
+
+
+@bp.get("/preview")
+@guard("identifier:edit")
+def preview() -> Answer:
+    """Every row with what it would do, those with a problem first; nothing is written."""
+    identifier, rows = _kept()
+    if not rows:
+        return _again()
+    identifier_list.judge(db.session(), login.current_account(), identifier, rows)
+    good = sum(not row.problem for row in rows)
+    ordered, number = sorted(rows, key=lambda row: (not row.problem, row.line)), web.page_number()
+    page = Page(ordered[offset(number) : offset(number) + SIZE], number, len(rows))
+    named = {"identifier": LABELS[identifier], "good": good, "bad": len(rows) - good}
+    return render_template("identifiers/preview.html", page=page, **named)
+
+
+@bp.post("/write")
+@guard("identifier:edit")
+def write() -> Response:
+    """Write what the preview showed, in one transaction; where something has changed since, show it anew first."""
+    identifier, rows = _kept()
+    if not rows:
+        return _again()
+    count = identifier_list.write(db.session(), login.current_account(), identifier, rows)
+    if str(count) != request.form.get("expected"):
+        db.session.rollback()
+        flash(gettext("Something has changed since you looked: nothing is written yet. Look again."), "warning")
+        return redirect(url_for("identifiers.preview"))
+    _discard()
+    db.session.commit()
+    flash(ngettext("%(num)s identifier is changed.", "%(num)s identifiers are changed.", count), "success")
+    return redirect(url_for("identifiers.upload"))
+
+
+@bp.post("/discard")
+@guard("identifier:edit")
+def discard() -> Response:
+    _discard()
+    db.session.commit()
+    flash(gettext("The file is discarded. Nothing was changed."), "info")
+    return redirect(url_for("identifiers.upload"))
+
+
+def _kept() -> tuple[str, list[Row]]:
+    """The identifier and the rows of the file that is looked at; no rows without one."""
+    kept = session.get(KEPT)
+    if not isinstance(kept, list) or len(kept) != 2 or not isinstance(kept[1], int) or kept[1] > LARGEST_ID:
+        return "", []
+    data = b"".join(files.chunks(db.session(), kept[1]))
+    return str(kept[0]), identifier_list.read(data) if data else []
+
+
+def _discard() -> None:
+    kept = session.pop(KEPT, None)
+    if isinstance(kept, list) and isinstance(kept[-1], int):
+        files.discard(db.session(), kept[-1])
+
+
+def _again() -> Response:
+    flash(gettext("Choose a file first."), "info")
+    return redirect(url_for("identifiers.upload"))

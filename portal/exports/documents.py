@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from portal.charging import energy
 from portal.charging.energy import CONNECTORS_AT_ONCE, EnergySource
 from portal.exports.meters import meters
-from portal.exports.models import ExportRun, Files, Format, RunState
+from portal.exports.models import ExportRun, ExportValue, Files, Format, RunState
 from portal.exports.periods import DAY, day_begins
 from portal.exports.totals import Totals
 from portal.exports.writers import WRITERS, files_of, pattern_of, settings_of
@@ -49,7 +49,8 @@ class _Files:
         self._packing: Packing = formatter.settings.get("packing") or ""
         self._format, self._writer = Format(formatter.format), WRITERS[formatter.format]
         self._settings, self._identifier = settings_of(formatter, self._zone), formatter.identifier
-        self._issue = Issue(run.id, created, _replaced(session, run))
+        replaces = _replaced(session, run)
+        self._issue = Issue(run.id, created, replaces, _identifiers(session, replaces) if replaces else None)
         self._parts = name_parts(run, created)
         self._numbers = count()
 
@@ -145,3 +146,10 @@ def _replaced(session: Session, run: ExportRun) -> int | None:
     delivered = (ExportRun.revision < run.revision, ExportRun.state == RunState.DELIVERED)
     query = sa.select(ExportRun.id).where(*earlier, *delivered).order_by(ExportRun.revision.desc()).limit(1)
     return session.scalar(query)
+
+
+def _identifiers(session: Session, run_id: int) -> frozenset[str] | None:
+    """The identifiers under which a run sent its meters: others are new to the receiver. None where that is not known,
+    of a run that is older than its record."""
+    sent = sa.select(ExportValue.identifier).where(ExportValue.run_id == run_id).distinct()
+    return frozenset(session.scalars(sent)) or None

@@ -3,6 +3,7 @@
 import csv
 import gzip
 import io
+import re
 import zipfile
 from collections import Counter
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from portal.exports import names
 from portal.exports.documents import documents
-from portal.exports.models import ExportRun, Format
+from portal.exports.models import ExportRun, ExportValue, Format
 from portal.exports.totals import Totals
 from portal.formats.errors import FormatError
 from tests.exports import scene as scenes
@@ -171,6 +172,21 @@ def test_a_correction_replaces_what_was_delivered(session: Session, run: ExportR
         session.flush()
     made, _ = files(session, run, Format.SDAT, **COMPANIES)
     assert Counter(content.count(f"<rsm:Status>{status}<".encode()) for content in made.values()) == {1: 4}
+
+
+def test_a_meter_that_the_receiver_does_not_know_yet_is_no_correction(session: Session, run: ExportRun) -> None:
+    earlier = {name: getattr(run, name) for name in ("task", "period_start", "period_end", "starts_at", "ends_at")}
+    before = ExportRun(**earlier, interval="monthly", state="delivered", revision=0)
+    session.add(before)
+    run.revision = 1
+    session.flush()
+    counts = {"energy_wh": 0, "measured": 192, "substitute": 0, "missing": 0}
+    known = {"meter": "Centro", "identifier": f"{CODE}001", "starts_at": run.starts_at, **counts}
+    session.add(ExportValue(run_id=before.id, position=0, **known))
+    session.flush()
+    made, _ = files(session, run, Format.SDAT, **COMPANIES)
+    statuses = [re.search(rb"<rsm:Status>(.)<", content)[1] for content in made.values()]  # type: ignore[index]
+    assert statuses == [b"5", b"5", b"9", b"9"]
 
 
 @pytest.mark.parametrize(

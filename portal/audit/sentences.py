@@ -51,6 +51,7 @@ SENTENCES: Mapping[str, Any] = {
     "destination.secret_set": _l("Set the password or key of the destination %(thing)s"),
     "destination.taken_back": _l("Took the destination %(thing)s back from %(email)s"),
     "driver:edit": _l("Changed the driver %(thing)s"),
+    "export.digest_chosen": _l("Chose when the digest of exports is sent"),
     "flagged_row:dismiss": _l("Dismissed flagged rows"),
     "flagged_row:reopen": _l("Reopened flagged rows"),
     "formatter.changed": _l("Changed the formatter %(thing)s"),

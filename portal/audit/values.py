@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from portal.core import display
 from portal.core.web import LANGUAGES
 from portal.delivery.labels import CHECKS, PROTOCOLS, WRITINGS
-from portal.exports.labels import FORMATS, INTERVALS, SCOPES, TRIGGERS
+from portal.exports.labels import DIGESTS, FORMATS, INTERVALS, SCOPES, TRIGGERS
 from portal.stations.labels import ACCESSES, IDENTIFIERS, PERMISSIONS, PLUG_TYPES, WEEKDAYS
 
 LONGEST = 200
@@ -22,6 +22,7 @@ LABELS: Mapping[str, Any] = {
     "certificate_check": _l("Certificate of the server"),
     "description": _l("Description"),
     "destination": _l("Destination"),
+    "digest": _l("Daily digest"),
     "directory": _l("Directory"),
     "done_suffix": _l("Done-file"),
     "email": _l("E-mail address"),
@@ -73,6 +74,7 @@ LABELS: Mapping[str, Any] = {
 WORDS: Mapping[str, Mapping[Any, Any]] = {
     "access": ACCESSES,
     "certificate_check": CHECKS,
+    "digest": DIGESTS,
     "format": FORMATS,
     "identifier": IDENTIFIERS,
     "interval": INTERVALS,

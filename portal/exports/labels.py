@@ -125,3 +125,13 @@ ISE_COLUMNS = {
     "energy_wh": _l("Energy in Wh"),
     "status": _l("Status W, E or F"),
 }
+DIGESTS = {
+    "attention": _l("Only when something needs me"),
+    "daily": _l("Every day"),
+    "never": _l("Never"),
+}
+DIGEST_TEXTS = {
+    "attention": _l("A failure, a pause, a long wait, or a correction to confirm."),
+    "daily": _l("Also what was delivered, and that all is well."),
+    "never": _l("Mails about trouble and its end are sent all the same."),
+}

@@ -15,7 +15,7 @@ from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
 from portal.delivery import queries as delivery
-from portal.exports import formatter_views, labels, operations, queries, rights, run_views
+from portal.exports import formatter_views, labels, notice_views, operations, queries, rights, run_views
 from portal.exports.blueprint import Page, bp
 from portal.exports.forms import TaskForm
 from portal.exports.models import ExportTask
@@ -193,4 +193,4 @@ def containing_me() -> str:
 
 
 blueprints: tuple[Blueprint, ...] = (bp, formatter_views.bp)
-__all__ = ["blueprints", "run_views"]
+__all__ = ["blueprints", "notice_views", "run_views"]

@@ -21,8 +21,8 @@ from portal.charging import jobs as charging
 from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
+from portal.exports import digests, waiting
 from portal.exports import jobs as exports
-from portal.exports import waiting
 from portal.licences import telling as licences
 from portal.sharing import invitations, reminders, review_reminders
 
@@ -57,6 +57,7 @@ CHORES: tuple[Chore, ...] = (
     licences.tell_operators,
     review_reminders.remind,
     waiting.Watch(),
+    digests.Digests(),
 )
 
 

@@ -66,16 +66,16 @@ def driver_name(driver: Driver | None, *, shown: bool, brought_in: bool = False)
     return driver.label if shown else f"#{driver.id}"
 
 
-def visible_sessions(session: Session, account_id: int, is_shared_with: bool | None = None) -> sa.ColumnElement[bool]:
-    """The condition that a ChargingSession row is one that the account may see.
-
-    An account that nobody shares a group with is spared the search for shared stations, so that its list is read
-    along the index (owner, start). `is_shared_with`: whether somebody does; none: asked here.
+def _branches(session: Session, account_id: int, is_shared_with: bool | None) -> list[sa.ColumnElement[bool]]:
+    """Conditions on a ChargingSession, one of which is true for each that the account may see: its own, and those of
+    others that a grant opens. Each is asked by itself along an index: for an OR of both PostgreSQL reads the whole
+    table. `is_shared_with`: whether somebody shares a group with the account; none: asked here.
     """
     own = ChargingSession.owner_id == account_id
     if is_shared_with is None:
         is_shared_with = session.scalar(_shared_groups(account_id).limit(1)) is not None
-    return sa.or_(own, shared_sessions(account_id)) if is_shared_with else own
+    foreign = sa.and_(ChargingSession.owner_id != account_id, shared_sessions(account_id))
+    return [own, foreign] if is_shared_with else [own]
 
 
 def shared_sessions(account_id: int) -> sa.ColumnElement[bool]:
@@ -93,19 +93,35 @@ def _shared_groups(account_id: int) -> sa.Select[int]:
 def sessions(
     session: Session, account_id: int, wanted: SessionFilter, number: int, is_shared_with: bool | None = None
 ) -> paging.Page[SessionLine]:
-    """A page of the sessions that the account may see, the latest first. `is_shared_with` as in `visible_sessions`."""
-    conditions = _conditions(session, account_id, wanted, is_shared_with)
+    """A page of the sessions that the account may see, the latest first. `is_shared_with` as in `_branches`."""
+    branches, conditions = _branches(session, account_id, is_shared_with), _conditions(account_id, wanted)
+    found = _found(branches, conditions, number)
     shown = shows_drivers(account_id).label("shown")
     brought_in = sa.func.coalesce(SessionImport.account_id == account_id, sa.false())
-    query = sa.select(ChargingSession, Connector, Station, Driver, shown, brought_in).where(*conditions)
+    query = sa.select(ChargingSession, Connector, Station, Driver, shown, brought_in)
+    query = query.join(found, found.c.id == ChargingSession.id)
     query = query.outerjoin(SessionImport, SessionImport.id == ChargingSession.import_id)
     query = query.join(Connector, Connector.id == ChargingSession.connector_id)
     query = query.join(Station, Station.id == Connector.station_id)
     query = query.outerjoin(Driver, Driver.id == ChargingSession.driver_id)
-    query = query.order_by(ChargingSession.started_at.desc(), ChargingSession.id.desc())
-    total = _totals(session, conditions).sessions
-    found = session.execute(query.limit(paging.SIZE).offset(paging.offset(number))).all()
-    return paging.Page([_line(*row) for row in found], max(1, number), total)
+    rows = session.execute(query.order_by(found.c.started_at.desc(), found.c.id.desc())).all()
+    total = _totals(session, branches, conditions).sessions
+    return paging.Page([_line(*row) for row in rows], max(1, number), total)
+
+
+def _found(
+    branches: Sequence[sa.ColumnElement[bool]], conditions: Sequence[sa.ColumnElement[bool]], number: int
+) -> sa.Subquery:
+    """Start and id of the sessions of a page: the latest of each branch, then of all of these."""
+    table, upto = ChargingSession, paging.offset(number) + paging.SIZE
+    order = (table.started_at.desc(), table.id.desc())
+    latest = [
+        sa.select(table.id, table.started_at).where(branch, *conditions).order_by(*order).limit(upto).subquery()
+        for branch in branches
+    ]
+    united = sa.union_all(*(sa.select(part) for part in latest)).subquery()
+    page = sa.select(united).order_by(united.c.started_at.desc(), united.c.id.desc())
+    return page.limit(paging.SIZE).offset(paging.offset(number)).subquery()
 
 
 def _line(
@@ -118,13 +134,16 @@ def _line(
 
 def totals(session: Session, account_id: int, wanted: SessionFilter) -> Totals:
     """Count and energy of all the sessions that the filter shows to this account."""
-    return _totals(session, _conditions(session, account_id, wanted))
+    return _totals(session, _branches(session, account_id, None), _conditions(account_id, wanted))
 
 
-def _totals(session: Session, conditions: Sequence[sa.ColumnElement[bool]]) -> Totals:
+def _totals(
+    session: Session, branches: Sequence[sa.ColumnElement[bool]], conditions: Sequence[sa.ColumnElement[bool]]
+) -> Totals:
     columns = (sa.func.count(), sa.func.coalesce(sa.func.sum(ChargingSession.energy_wh), 0))
-    count, energy_wh = session.execute(sa.select(*columns).select_from(ChargingSession).where(*conditions)).one()
-    return Totals(count, int(energy_wh))
+    parts = [sa.select(*columns).select_from(ChargingSession).where(branch, *conditions) for branch in branches]
+    rows = session.execute(sa.union_all(*parts)).all()
+    return Totals(sum(count for count, _energy_wh in rows), sum(int(energy_wh) for _count, energy_wh in rows))
 
 
 def session_line(session: Session, account_id: int, row: ChargingSession) -> SessionLine:
@@ -137,11 +156,9 @@ def session_line(session: Session, account_id: int, row: ChargingSession) -> Ses
     return _line(row, connector, station, driver, shown, session.scalar(importer) == account_id)
 
 
-def _conditions(
-    session: Session, account_id: int, wanted: SessionFilter, is_shared_with: bool | None = None
-) -> list[sa.ColumnElement[bool]]:
+def _conditions(account_id: int, wanted: SessionFilter) -> list[sa.ColumnElement[bool]]:
     table, member = ChargingSession, StationGroupStation
-    conditions = [visible_sessions(session, account_id, is_shared_with)]
+    conditions: list[sa.ColumnElement[bool]] = []
     if wanted.station_group_id is not None:
         group = sa.select(Connector.id).join(member, member.station_id == Connector.station_id)
         seen = member.station_group_id.in_(authz.visible(account_id, "session:view"))

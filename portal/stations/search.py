@@ -26,16 +26,19 @@ def cleaned(text: str | None) -> str:
     return " ".join(printable.split())[:LONGEST].strip()
 
 
-def matching(session: Session, text: str) -> sa.ColumnElement[bool]:
+def matching(session: Session, text: str, *, among_few: bool = False) -> sa.ColumnElement[bool]:
     """The condition that a Station contains the cleaned text, in capitals or small letters; true for "".
 
-    Nothing in the text has a meaning of its own: no wildcard, no operator.
+    Nothing in the text has a meaning of its own: no wildcard, no operator. `among_few`: other conditions leave few
+    stations, whose texts PostgreSQL then reads. Left to itself it may take from its index all stations there are with
+    that text, which is dear for a frequent one: it guesses how many there are, and often wrongly.
     """
     if not text:
         return sa.true()
     if session.get_bind().dialect.name == "sqlite":
         return _sqlite(session, text)
-    return (TEXT if len(text) >= SHORTEST else SHORT_TEXT).icontains(text, autoescape=True)
+    long_text = TEXT + sa.literal("") if among_few else TEXT  # another expression than the index's
+    return (long_text if len(text) >= SHORTEST else SHORT_TEXT).icontains(text, autoescape=True)
 
 
 def _sqlite(session: Session, text: str) -> sa.ColumnElement[bool]:

@@ -98,8 +98,7 @@ def _page(session: Session, branches: Sequence[_Branch], text: str, number: int)
     number = min(max(1, number), REACHABLE // paging.SIZE)
     if not branches:
         return Page([], 1, 0)
-    matching = search.matching(session, text)
-    parts = [_conditions(session, branch, matching) for branch in branches]
+    parts = [_conditions(session, branch, text) for branch in branches]
     upto = number * paging.SIZE
     found = _found(parts, upto).limit(paging.SIZE).offset(paging.offset(number)).subquery("found")
     columns = (found.c.part, found.c.owner_id, found.c.name, found.c.id)
@@ -111,14 +110,25 @@ def _page(session: Session, branches: Sequence[_Branch], text: str, number: int)
     return Page(items, number, total)
 
 
-def _conditions(session: Session, branch: _Branch, matching: sa.ColumnElement[bool]) -> list[sa.ColumnElement[bool]]:
-    conditions = [reach.among(session, Station.owner_id, branch.owners), matching]
+def _conditions(session: Session, branch: _Branch, text: str) -> list[sa.ColumnElement[bool]]:
+    conditions = [reach.among(session, Station.owner_id, branch.owners)]
+    are_few = bool(text) and not branch.within and _own_few(session, branch.owners)
     for groups in branch.within:
         few = _few(session, groups)
+        are_few = are_few or few is not None
         conditions.append(reach.in_groups(session, groups) if few is None else reach.among(session, Station.id, few))
     if branch.outside:
         conditions.append(~reach.in_groups(session, branch.outside))
-    return conditions
+    return [*conditions, search.matching(session, text, among_few=are_few)]
+
+
+def _own_few(session: Session, owners: Collection[int]) -> bool:
+    """Whether these owners have few stations; asked on PostgreSQL alone, whose search depends on it."""
+    if session.get_bind().dialect.name == "sqlite":
+        return False
+    some = sa.select(Station.id).where(reach.among(session, Station.owner_id, owners))
+    ids = some.order_by(Station.owner_id, Station.name, Station.id).limit(FEW + 1)
+    return len(session.scalars(ids).all()) <= FEW
 
 
 def _few(session: Session, group_ids: Collection[int]) -> Sequence[int] | None:

@@ -12,7 +12,7 @@ from benchmarks import browsers, large_world
 from benchmarks.large_world import LARGE, OPERATOR, TYPICAL
 from portal.core.db import session_factory
 from portal.models import Base
-from tests.statements import recorded, scans_of
+from tests.statements import plan, recorded, scans_of
 
 MOST_STATEMENTS = 12
 MANY = 9_000  # rows of a table that no page reads from end to end
@@ -20,6 +20,7 @@ PATHS = (
     "/station-groups", "/stations", "/stations?show=owned", "/stations?show=managed", "/stations?show=viewed",
     "/stations?q=basilea+1", "/stations?q=charger", "/stations?q=35", "/stations?q=nowhere", "/stations?page=3",
 )  # fmt: skip
+OF_THE_TYPICAL = ("/", "/sessions", "/sessions?from=2026-01-01")  # who sees thousands of groups may read all sessions
 World = Callable[[int], str]
 
 
@@ -66,12 +67,20 @@ TABLES = Base.metadata.sorted_tables
 def test_no_first_page_reads_a_large_table(url: str, looking: Session, account: int) -> None:
     large = many(looking)
     browser = browsers.browser(browsers.application(url), account)
-    for path in PATHS:
+    for path in PATHS + (OF_THE_TYPICAL if account == TYPICAL else ()):
         with recorded() as statements:
             browsers.get(browser, path)
         assert len(statements) <= MOST_STATEMENTS, path
         assert not scans_of(looking, statements, large), path
         looking.rollback()
+
+
+def test_who_has_few_stations_searches_in_them_alone(url: str, looking: Session) -> None:
+    browser = browsers.browser(browsers.application(url), TYPICAL)
+    with recorded() as statements:
+        browsers.get(browser, "/stations?q=basilea+1")
+    if looking.get_bind().dialect.name == "postgresql":
+        assert not [text for text in statements if "ix_station_search" in plan(looking, text)]
 
 
 def test_a_statement_that_reads_a_large_table_is_seen(looking: Session) -> None:

@@ -44,6 +44,8 @@ class Settings:
     public_url: str
     delivery_allowed_networks: tuple[str, ...]
     delivery_allowed_ports: tuple[int, ...]
+    keep_export_files_days: int
+    keep_export_runs_days: int
     trusted_proxies: int
     demo: bool
 
@@ -76,6 +78,8 @@ def from_environment(environ: Mapping[str, str]) -> Settings:
         public_url=public_url.rstrip("/"),
         delivery_allowed_networks=_networks(environ.get("DELIVERY_ALLOWED_NETWORKS", "")),
         delivery_allowed_ports=_ports(environ.get("DELIVERY_ALLOWED_PORTS") or "21,22,990,2222"),
+        keep_export_files_days=_number(environ, "KEEP_EXPORT_FILES_DAYS", 400, 1, 36500),
+        keep_export_runs_days=_number(environ, "KEEP_EXPORT_RUNS_DAYS", 3650, 1, 36500),
         trusted_proxies=_number(environ, "TRUSTED_PROXIES", 0, 0, 10),
         demo=_flag(environ, "DEMO"),
     )

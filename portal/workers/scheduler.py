@@ -21,7 +21,7 @@ from portal.charging import jobs as charging
 from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
-from portal.exports import digests, waiting
+from portal.exports import digests, retention, waiting
 from portal.exports import jobs as exports
 from portal.licences import telling as licences
 from portal.sharing import invitations, reminders, review_reminders
@@ -58,6 +58,8 @@ CHORES: tuple[Chore, ...] = (
     review_reminders.remind,
     waiting.Watch(),
     digests.Digests(),
+    retention.ClearFiles(),
+    retention.ForgetRuns(),
 )
 
 

@@ -34,6 +34,13 @@ def test_without_settings_everything_is_embedded(folder: dict[str, str]) -> None
     assert (settings.host, settings.port, settings.public_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
 
 
+def test_files_are_kept_a_year_and_runs_ten(folder: dict[str, str]) -> None:
+    settings = from_environment(folder)
+    assert (settings.keep_export_files_days, settings.keep_export_runs_days) == (400, 3650)
+    settings = from_environment(folder | {"KEEP_EXPORT_FILES_DAYS": "30", "KEEP_EXPORT_RUNS_DAYS": "60"})
+    assert (settings.keep_export_files_days, settings.keep_export_runs_days) == (30, 60)
+
+
 def test_production_is_read_from_the_environment(folder: dict[str, str]) -> None:
     settings = from_environment(folder | PRODUCTION)
     assert settings.database_url == "postgresql+psycopg://piquet:secret@database.example/piquet"
@@ -106,6 +113,9 @@ def test_who_names_a_database_names_the_keys(folder: dict[str, str], name: str) 
         ("DELIVERY_ALLOWED_PORTS", "22,0"),
         ("DELIVERY_ALLOWED_PORTS", "22,65536"),
         ("DELIVERY_ALLOWED_PORTS", "ssh"),
+        ("KEEP_EXPORT_FILES_DAYS", "0"),
+        ("KEEP_EXPORT_FILES_DAYS", "a year"),
+        ("KEEP_EXPORT_RUNS_DAYS", "36501"),
         ("TRUSTED_PROXIES", "yes"),
         ("TRUSTED_PROXIES", "11"),
         ("DEMO", "perhaps"),

@@ -4,7 +4,7 @@ from typing import Any
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import DateField, IntegerField, RadioField, SelectField, StringField
+from wtforms import DateField, HiddenField, IntegerField, RadioField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from portal.accounts import time_zones
@@ -62,3 +62,10 @@ class TaskForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
             ends_on=self.ends_on.data,
             time_zone=self.time_zone.data,
         )
+
+
+class AgainForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
+    first_day = DateField(
+        _l("First day"), [MUST], description=_l("Every period that ends after this day and was sent before.")
+    )
+    seen = HiddenField()  # that the number of periods was shown

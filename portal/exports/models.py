@@ -70,6 +70,9 @@ class RunState(StrEnum):
     FAILED = "failed"  # given up after too many failures, or a failure that no retry mends
 
 
+AT_REST = (RunState.PROPOSED, RunState.SET_ASIDE)  # corrections that nothing happens to until somebody says so
+
+
 class Formatter(Base):
     """A format, the identifier that names a meter in it, and the format's own settings."""
 

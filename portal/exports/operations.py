@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import count
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,10 @@ MOST_YEARS = 20  # a backfill may reach back
 MOST_HOURS = 720
 MOST_FAILURES, MOST_PERIODS = 100, 100
 LAST_YEAR = 2999
+COPIED = (
+    "scope", "user_id", "station_group_id", "formatter_id", "destination_id", "interval", "trigger", "hours_after_end",
+    "starts_on", "ends_on", "time_zone",
+)  # fmt: skip
 MORE = ("corrections", "pause_after", "periods_per_file")
 
 
@@ -84,6 +89,22 @@ def create(session: Session, actor: Account, wanted: Wanted) -> ExportTask:
     background.ring_after_commit(session, "exports")
     _record(session, actor, "task.created", task, changed=audit.differences({}, _told(session, task)))
     return task
+
+
+def copy(session: Session, actor: Account, task: ExportTask) -> ExportTask:
+    """The same task under a free name, paused, so that nothing is sent twice before its owner has looked at it.
+    RuleBroken without the licence."""
+    if licences.lacking(session, actor.id, "export:create"):
+        raise RuleBroken("", "The licence Auto-export is missing: request it first.")
+    names = set(session.scalars(sa.select(ExportTask.name).where(ExportTask.owner_id == task.owner_id)))
+    name = next(name for number in count(2) if (name := f"{task.name[:110]} {number}") not in names)
+    same = {column: getattr(task, column) for column in (*COPIED, *MORE)}
+    twin = ExportTask(owner_id=task.owner_id, name=name, paused_at=clock.now(), paused_reason={}, **same)
+    session.add(twin)
+    session.flush()
+    twin.next_due_at = planning.next_due(twin)
+    _record(session, actor, "task.created", twin, changed=audit.differences({}, _told(session, twin)))
+    return twin
 
 
 def edit(session: Session, actor: Account, task: ExportTask, wanted: Wanted) -> None:

@@ -175,8 +175,9 @@ def facts(session: Session, listed: Sequence[ExportTask]) -> Mapping[int, Facts]
         Licence.starts_at <= now,
         sa.or_(Licence.ends_at.is_(None), Licence.ends_at > now),
     )
+    why = (oldest.reason, oldest.id)
     query = (
-        sa.select(ExportTask.id, licence, held.c.state, held.c.runs, held.c.failures, held.c.unconfirmed, oldest.reason)
+        sa.select(ExportTask.id, licence, held.c.state, held.c.runs, held.c.failures, held.c.unconfirmed, *why)
         .outerjoin(held, held.c.task_id == ExportTask.id)
         .outerjoin(oldest, same)
         .where(ExportTask.id.in_(ids))
@@ -186,19 +187,22 @@ def facts(session: Session, listed: Sequence[ExportTask]) -> Mapping[int, Facts]
 
 def _gathered(listed: Sequence[ExportTask], rows: Any, stopped: Mapping[int, dict[str, Any]]) -> Mapping[int, Facts]:
     found: dict[int, dict[str, Any]] = {row.id: {"counts": {}, "reasons": {}} for row in listed}
-    for task_id, licensed, state, runs, failures, unconfirmed, reason in rows:
+    for task_id, licensed, state, runs, failures, unconfirmed, reason, first_id in rows:
         one = found[task_id]
         one["licensed"] = bool(licensed)
-        if state is None:
-            continue
+        if state is None or state in one["counts"]:
+            continue  # nothing yet, or another revision of the oldest period
         one["counts"][RunState(state)] = runs
         one["reasons"].setdefault(RunState(state), reason or {})
         one["unconfirmed"] = one.get("unconfirmed", 0) + (unconfirmed or 0)
+        if state == RunState.PROPOSED:
+            one["first_proposed"] = first_id
         if state == RunState.DUE:
             one["all_due_failed"] = failures > 0
     return {
         row.id: Facts(
             paused=row.paused_at is not None,
+            paused_reason=row.paused_reason,
             more_to_come=row.next_due_at is not None,
             stopped=stopped.get(row.id, {}),
             **found[row.id],

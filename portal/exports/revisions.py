@@ -1,5 +1,6 @@
 """What people do with a single period: try again, send again, export again, confirm a correction or set it aside."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -10,10 +11,10 @@ from portal.accounts.models import Account
 from portal.core import audit, background, clock
 from portal.core.errors import RuleBroken
 from portal.exports import corrections
-from portal.exports.models import ExportFile, ExportRun, ExportTask, RunKind, RunState
+from portal.exports.models import AT_REST, ExportFile, ExportRun, ExportTask, RunKind, RunState
 
 MOST_AT_ONCE = 1000
-AT_REST = (RunState.PROPOSED, RunState.SET_ASIDE)
+ON_ITS_WAY = (RunState.WORKING, RunState.UPLOADED)
 
 
 def retry(session: Session, actor: Account, run: ExportRun) -> None:
@@ -70,7 +71,7 @@ def export_again(session: Session, actor: Account, run: ExportRun) -> None:
     if newest.state in AT_REST:
         _send(session, actor, newest)
     else:
-        on_its_way = newest.built_at is None or newest.state in (RunState.WORKING, RunState.UPLOADED)
+        on_its_way = newest.built_at is None or newest.state in ON_ITS_WAY
         add = corrections.add_revision
         if on_its_way or add(session, newest, RunKind.REQUEST, RunState.DUE, {}, actor.id) is None:
             raise RuleBroken("", "A revision of this period is on its way already.")
@@ -80,10 +81,7 @@ def export_again(session: Session, actor: Account, run: ExportRun) -> None:
 def export_again_from(session: Session, actor: Account, task: ExportTask, first_day: date) -> int:
     """Export every period that ends after a day again, and say how many they are; those on their way are left alone.
     RuleBroken for more than 1,000."""
-    newest = sa.select(sa.func.max(ExportRun.id)).where(
-        ExportRun.task_id == task.id, ExportRun.period_end > first_day, ExportRun.built_at.is_not(None)
-    )
-    ids = list(session.scalars(newest.group_by(ExportRun.period_start)))
+    ids = to_export_again(session, task, first_day)
     if len(ids) > MOST_AT_ONCE:
         raise RuleBroken("first_day", "At most %(most)s periods at once.", most=MOST_AT_ONCE)
     count = 0
@@ -94,6 +92,15 @@ def export_again_from(session: Session, actor: Account, task: ExportTask, first_
             continue
         count += 1
     return count
+
+
+def to_export_again(session: Session, task: ExportTask, first_day: date) -> Sequence[int]:
+    """The newest revisions of the periods that end after a day, but for those on their way."""
+    newest = sa.select(sa.func.max(ExportRun.id)).where(ExportRun.task_id == task.id, ExportRun.period_end > first_day)
+    over = sa.and_(ExportRun.built_at.is_not(None), ExportRun.state.not_in(ON_ITS_WAY))
+    ready = sa.or_(ExportRun.state.in_(AT_REST), over)
+    found = sa.select(ExportRun.id).where(ExportRun.id.in_(newest.group_by(ExportRun.period_start)), ready)
+    return session.scalars(found).all()
 
 
 def confirm(session: Session, actor: Account, run: ExportRun) -> None:

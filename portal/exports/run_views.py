@@ -1,6 +1,7 @@
 """One task with its history, and what can be done with a single period."""
 
 from collections.abc import Callable, Iterator
+from typing import TypedDict
 
 from flask import Response, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext
@@ -11,15 +12,25 @@ from werkzeug.wrappers import Response as WerkzeugResponse
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
 from portal.accounts.queries import by_id
-from portal.core import files, web
+from portal.core import files, forms, web
 from portal.core.db import db
+from portal.core.display import ngettext
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
 from portal.exports import corrections, gaps, labels, queries, revisions, rights
-from portal.exports.blueprint import bp
+from portal.exports.blueprint import Page, bp
+from portal.exports.forms import AgainForm
 from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.reasons import advice
 from portal.exports.status import status
+
+
+class Reader(TypedDict):
+    """Who reads, and the name of the station group where he may know it."""
+
+    reader_id: int
+    group: str | None
+
 
 SHOWN_DELTAS = SHOWN_FILES = 100
 
@@ -41,8 +52,10 @@ def _task(task: ExportTask, template: str) -> str:
     session, mine = db.session(), task.owner_id == current_user.id
     state = request.args.get("state", "")
     page = queries.runs(session, task, state, web.page_number())
-    found = status(queries.facts(session, [task])[task.id])
+    facts = queries.facts(session, [task])[task.id]
+    found = status(facts)
     shown = rights.shown(session, current_user.id, [task])[task.id]
+    reader: Reader = {"reader_id": current_user.id, "group": shown.group}
     return render_template(
         template,
         task=task,
@@ -50,12 +63,36 @@ def _task(task: ExportTask, template: str) -> str:
         state=state,
         page=page,
         found=found,
-        told=advice(found.reason, task, reader_id=current_user.id, group=shown.group),
+        told=advice(found.reason, task, **reader),
         shown=shown,
+        paused_by=None if facts.stopped or not task.paused_reason else advice(task.paused_reason, task, **reader),
+        proposed=0 if facts.stopped else facts.count(RunState.PROPOSED),
+        first_proposed=facts.first_proposed,
         opens_files=rights.opens_files(session, current_user.id, task),
         changes=queries.changes(session, task, page.items),
         labels=labels,
     )
+
+
+@bp.route("/tasks/<int:task_id>/export-again", methods=["GET", "POST"])
+@guard("task:edit", task=queries.task)
+def export_again_from(task: ExportTask) -> Page:
+    """Says first how many periods a day concerns; does it once that was seen."""
+    form, concerned, task_id = AgainForm(), None, task.id
+    if form.validate_on_submit() and form.first_day.data:
+        session, first_day = db.session(), form.first_day.data
+        concerned = len(revisions.to_export_again(session, task, first_day))
+        if form.seen.data:
+            try:
+                done = revisions.export_again_from(session, current_account(), task, first_day)
+            except RuleBroken as broken:
+                forms.show(form, broken)
+            else:
+                session.commit()
+                flash(ngettext("%(num)s period is exported again.", "%(num)s periods are exported again.", done))
+                return redirect(url_for("exports.show_task", task_id=task_id))
+    page = render_template("exports/export_again.html", task=task, form=form, concerned=concerned)
+    return page, 422 if form.errors else 200
 
 
 @bp.get("/runs/<int:run_id>")

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from portal.exports.models import RunState
+from portal.exports.models import AT_REST, RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,6 +12,7 @@ class Facts:
     """What the status of a task rests on: its runs by state, and of each state the oldest one's reason."""
 
     paused: bool = False
+    paused_reason: Mapping[str, Any] = field(default_factory=dict)  # the failure that paused it; {}: its owner did
     licensed: bool = True
     stopped: Mapping[str, Any] = field(default_factory=dict)  # why its owner may not export any more
     more_to_come: bool = True  # a period lies ahead
@@ -19,6 +20,7 @@ class Facts:
     reasons: Mapping[RunState, dict[str, Any]] = field(default_factory=dict)
     all_due_failed: bool = False  # every due run has failed at least once
     unconfirmed: int = 0
+    first_proposed: int | None = None  # the oldest correction that waits to be confirmed
 
     def count(self, *states: RunState) -> int:
         return sum(self.counts.get(state, 0) for state in states)
@@ -37,14 +39,15 @@ class Status:
 
 
 def status(facts: Facts) -> Status:
-    """The worst news first: stopped, failed, paused, at work, to be tried again, waiting, unconfirmed, OK."""
-    done, total = facts.count(RunState.DELIVERED), facts.count(*RunState)
+    """The worst news first: stopped, failed, paused, at work, to be tried again, waiting, unconfirmed, a correction to
+    confirm, OK. Corrections that nobody has let go count for nothing in `total`."""
+    done, total = facts.count(RunState.DELIVERED), facts.count(*(state for state in RunState if state not in AT_REST))
     if facts.stopped:
         return Status("stopped", facts.stopped, done, total)
     if facts.count(RunState.FAILED):
         return Status("error", facts.reasons.get(RunState.FAILED, {}), done, total)
     if facts.paused:
-        return Status("paused", {"code": "paused"}, done, total)
+        return Status("paused", facts.paused_reason or {"code": "paused"}, done, total)
     return _under_way(facts, done, total) or _at_rest(facts, done, total)
 
 
@@ -67,6 +70,9 @@ def _at_rest(facts: Facts, done: int, total: int) -> Status:
         return Status("waiting", {"code": "licence"}, done, total)
     if facts.unconfirmed:
         return Status("unconfirmed", {"code": "unconfirmed", "count": facts.unconfirmed}, done, total)
+    if facts.count(RunState.PROPOSED):
+        reason = facts.reasons.get(RunState.PROPOSED, {})
+        return Status("correction", {**reason, "run_id": facts.first_proposed}, done, total)
     if done or not facts.more_to_come:
         return Status("ok", {}, done, total)
     return Status("waiting", {"code": "first_period"}, done, total)

@@ -173,6 +173,20 @@ def run_task(task: ExportTask) -> Response:
     return redirect(url_for("exports.show_task", task_id=task_id))
 
 
+@bp.post("/tasks/<int:task_id>/copy")
+@guard("task:edit", task=queries.task)
+def copy_task(task: ExportTask) -> Response:
+    task_id = task.id
+    try:
+        twin = operations.copy(db.session(), current_account(), task)
+    except RuleBroken as broken:
+        flash(gettext(broken.message), "danger")
+        return redirect(url_for("exports.show_task", task_id=task_id))
+    db.session.commit()
+    flash(gettext("The task is copied. The copy is paused: nothing is sent until you resume it."), "success")
+    return redirect(url_for("exports.edit_task", task_id=twin.id))
+
+
 @bp.route("/tasks/<int:task_id>/delete", methods=["GET", "POST"])
 @guard("task:edit", task=queries.task)
 def delete_task(task: ExportTask) -> Page:

@@ -213,3 +213,17 @@ def test_who_may_only_look_decides_nothing(
     world.grant(session, scene.group, "display", guest.email)
     assert logged_in(guest).post(url(proposed, path)).status_code == 403
     assert url(proposed, path) not in logged_in(guest).get(url(proposed)).text
+
+
+def test_the_task_says_that_a_correction_waits_and_leads_to_it(
+    session: Session, scene: Scene, proposed: ExportRun, browser: FlaskClient
+) -> None:
+    page = browser.get(f"/exports/tasks/{scene.task.id}").text
+    assert "1 correction waits to be confirmed" in page
+    assert f'href="{url(proposed)}">Look at it' in page
+    listed = browser.get("/exports").text
+    assert "Correction to confirm" in listed
+    assert f'href="{url(proposed)}">Look at it' in listed
+    assert "Correction to confirm" in browser.get(f"/exports/tasks/{scene.task.id}?state=proposed").text
+    browser.post(url(proposed, "/set-aside"))
+    assert "waits to be confirmed" not in browser.get(f"/exports/tasks/{scene.task.id}").text

@@ -4,18 +4,20 @@ import pytest
 from sqlalchemy.orm import Session
 
 from portal.exports import queries
-from portal.exports.models import RunState
+from portal.exports.models import ExportRun, RunState
 from portal.exports.status import Facts, status
 from tests.exports.scene import Scene, plan, runs
 from tests.statements import recorded
 
-D, U, W, X, OK, F = (
+D, U, W, X, OK, F, P, S = (
     RunState.DUE,
     RunState.UPLOADED,
     RunState.WORKING,
     RunState.WAITING,
     RunState.DELIVERED,
     RunState.FAILED,
+    RunState.PROPOSED,
+    RunState.SET_ASIDE,
 )
 WHY = {"code": "failed", "step": "write", "message": "Disk full"}
 
@@ -40,6 +42,11 @@ WHY = {"code": "failed", "step": "write", "message": "Disk full"}
         (Facts(counts={U: 1}, reasons={U: WHY}), "retry", "failed", True),
         (Facts(counts={X: 1, OK: 5}, reasons={X: {"code": "values"}}), "waiting", "values", False),
         (Facts(counts={X: 1, W: 1}, reasons={X: {"code": "values"}}), "running", None, True),
+        (Facts(counts={OK: 2, P: 1}, reasons={P: {"code": "correction"}}), "correction", "correction", False),
+        (Facts(counts={OK: 2, P: 1}, unconfirmed=1), "unconfirmed", "unconfirmed", False),
+        (Facts(counts={X: 1, P: 1}, reasons={X: {"code": "values"}}), "waiting", "values", False),
+        (Facts(counts={OK: 2, S: 1}), "ok", None, False),
+        (Facts(counts={D: 1}, paused=True, paused_reason=WHY), "paused", "failed", False),
         (Facts(counts={F: 1, OK: 9, W: 1}, reasons={F: WHY}), "error", "failed", False),
         (Facts(counts={F: 1}, reasons={F: WHY}, paused=True), "error", "failed", False),
     ],
@@ -50,7 +57,7 @@ def test_the_worst_news_comes_first(facts: Facts, kind: str, code: str | None, l
 
 
 def test_it_counts_what_is_done() -> None:
-    found = status(Facts(counts={OK: 3, D: 2, X: 1}))
+    found = status(Facts(counts={OK: 3, D: 2, X: 1, P: 4, S: 1}))
     assert (found.done, found.total) == (3, 6)
 
 
@@ -64,6 +71,18 @@ def test_facts_come_from_the_runs(session: Session, scene: Scene) -> None:
     assert (facts.licensed, facts.paused, facts.more_to_come, facts.unconfirmed) == (True, False, False, 1)
     assert facts.counts == {OK: 1, X: 1}
     assert facts.reasons[X] == {"code": "values"}
+
+
+def test_revisions_of_the_oldest_period_are_counted_once(session: Session, scene: Scene) -> None:
+    plan(session)
+    for run in runs(session):
+        run.state, run.unconfirmed = "delivered", True
+    first = runs(session)[0]
+    same = ("task_id", "period_start", "period_end", "starts_at", "ends_at", "interval", "state", "unconfirmed")
+    session.add(ExportRun(revision=1, **{name: getattr(first, name) for name in same}))
+    session.flush()
+    facts = queries.facts(session, [scene.task])[scene.task.id]
+    assert (facts.counts, facts.unconfirmed) == ({OK: 3}, 3)
 
 
 def test_a_task_without_runs_has_facts_too(session: Session, scene: Scene) -> None:

@@ -238,7 +238,7 @@ def test_a_stranger_finds_nothing(session: Session, scene: Scene, logged_in: Log
     assert stranger.get(_url(scene, path)).status_code == 404
 
 
-@pytest.mark.parametrize("path", ["/edit", "/delete", "/pause", "/resume", "/run"])
+@pytest.mark.parametrize("path", ["/edit", "/delete", "/pause", "/resume", "/run", "/copy", "/export-again"])
 def test_who_may_only_look_changes_nothing(
     session: Session, scene: Scene, guest: Account, logged_in: LogIn, path: str
 ) -> None:
@@ -416,3 +416,57 @@ def test_a_station_groups_tab_lists_its_tasks_alone(session: Session, browser: F
     session.commit()
     assert scene.task.name in browser.get(f"/exports?station_group_id={scene.group.id}").text
     assert scene.task.name not in browser.get(f"/exports?station_group_id={other.id}").text
+
+
+def test_a_copy_is_paused_and_has_a_free_name(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    scene.task.pause_after, scene.task.corrections = 7, "never"
+    session.commit()
+    for name in ("Monthly to IS-E 2", "Monthly to IS-E 3"):
+        answer = browser.post(_url(scene, "/copy"))
+        twin = _named(session, name)
+        assert twin is not None
+        assert answer.location == f"/exports/tasks/{twin.id}/edit"
+        assert (twin.pause_after, twin.corrections, twin.paused_at is None) == (7, "never", False)
+    plan(session)
+    assert {run.task_id for run in runs(session)} == {scene.task.id}
+
+
+def test_without_the_licence_nothing_is_copied(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    session.execute(sa.update(Licence).values(ends_at=clock.now() - timedelta(days=1)))
+    session.commit()
+    assert "request it first" in browser.post(_url(scene, "/copy"), follow_redirects=True).text
+    assert _named(session, "Monthly to IS-E 2") is None
+
+
+def test_a_task_that_failures_have_paused_says_why_and_where_to_go(
+    session: Session, scene: Scene, guest: Account, logged_in: LogIn
+) -> None:
+    world.grant(session, scene.group, "display", guest.email)
+    reason = {"code": "failed", "step": "login", "message": "Permission denied", "failures": 3}
+    scene.task.paused_at, scene.task.paused_reason = clock.now(), reason
+    page = logged_in(scene.owner).get(_url(scene)).text
+    for text in ("Paused after failures", "Permission denied", f"/destinations/{scene.destination.id}/log-in"):
+        assert text in page
+    assert f'action="{_url(scene, "/resume")}"' in page
+    page = logged_in(guest).get(_url(scene)).text
+    assert "Paused after failures" in page
+    assert "Permission denied" not in page
+
+
+def test_periods_are_counted_before_they_are_exported_again(
+    session: Session, scene: Scene, browser: FlaskClient, settings: Settings, vault: Vault, sessions: Sessions
+) -> None:
+    plan(session)
+    scenes.work(session, settings, vault, sessions)
+    url, day = _url(scene, "/export-again"), (START + timedelta(days=1)).isoformat()
+    assert "1 period is built anew" in browser.post(url, data={"first_day": day}).text
+    assert "2 periods are built anew" in browser.post(url, data={"first_day": START.isoformat()}).text
+    assert "No period that ends after" in browser.post(url, data={"first_day": "2027-01-01"}).text
+    assert len(runs(session)) == 2
+    page = browser.post(url, data={"first_day": day, "seen": "1"}, follow_redirects=True).text
+    assert "1 period is exported again." in page
+    assert [(run.period_start.day, run.revision, run.state) for run in runs(session)][1:] == [
+        (29, 0, "delivered"),
+        (29, 1, "due"),
+    ]
+    assert "No period that ends after" in browser.post(url, data={"first_day": day}).text

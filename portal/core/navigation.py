@@ -48,6 +48,7 @@ MAIN = (
 OPERATOR = (
     Entry("operator.list_accounts", _l("Accounts"), "users", ("operator.", "licence_lists.")),
     Entry("licence_requests.list_requests", _l("Licence requests"), "licence", ("licence_requests.",)),
+    Entry("export_overview.list_tasks", _l("Exports"), "export", ("export_overview.",)),
     Entry("outbox.list_mail", _l("Mail"), "mail", ("outbox.",)),
     Entry("audit.list_all", _l("Audit log"), "history", ("audit.list_all",)),
 )

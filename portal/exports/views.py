@@ -15,7 +15,7 @@ from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
 from portal.delivery import queries as delivery
-from portal.exports import formatter_views, labels, notice_views, operations, queries, rights, run_views
+from portal.exports import formatter_views, labels, notice_views, operations, operator_views, queries, rights, run_views
 from portal.exports.blueprint import Page, bp
 from portal.exports.forms import TaskForm
 from portal.exports.models import ExportTask
@@ -206,5 +206,5 @@ def containing_me() -> str:
     return render_template("exports/containing_me.html", rows=rows, labels=labels)
 
 
-blueprints: tuple[Blueprint, ...] = (bp, formatter_views.bp)
+blueprints: tuple[Blueprint, ...] = (bp, formatter_views.bp, operator_views.bp)
 __all__ = ["blueprints", "notice_views", "run_views"]

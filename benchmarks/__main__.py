@@ -13,6 +13,7 @@ from benchmarks import (
     large_world_memory,
     large_world_pages,
     permission_checks,
+    tasks_at_once,
     uploads,
     what_is_not_mine,
 )
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "large_world_pages": large_world_pages.run,
     "large_world_memory": large_world_memory.run,
     "what_is_not_mine": what_is_not_mine.run,
+    "tasks_at_once": tasks_at_once.run,
     "uploads": uploads.run,
 }
 

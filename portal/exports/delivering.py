@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from portal.core import clock, files
 from portal.core.config import Settings
@@ -25,7 +25,7 @@ from portal.delivery import operations as destinations
 from portal.delivery.sending import SECRET_LOST, Line, place_on_server, reach, target
 from portal.exports import corrections, drafts, names, telling, troubles
 from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, release, step
-from portal.exports.models import ExportAttempt, ExportRun, RunKind, RunState
+from portal.exports.models import ExportAttempt, ExportRun, ExportTask, RunKind, RunState
 from portal.exports.parts import Part, by_number, change, is_there, named
 from portal.exports.readiness import obstacle, stop
 from portal.formats.errors import FormatError, SettingsError
@@ -37,6 +37,17 @@ log = logging.getLogger(__name__)
 MOST_FAILURES = 20  # with doubling waits from half a minute to six hours: over a weekend, the last 62.5 hours on
 FILES_AT_ONCE = 20  # sent between two commits: a crash sends so many again at most
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_AT_MOST = 60, 900  # at a run that waits for data or a licence
+# One statement for a run and all that its task names, instead of one for each: half of what a small run costs.
+WITH_ITS_TASK = tuple(
+    joinedload(ExportRun.task).joinedload(part)
+    for part in (
+        ExportTask.owner,
+        ExportTask.user,
+        ExportTask.station_group,
+        ExportTask.formatter,
+        ExportTask.destination,
+    )
+)
 EARLIER = N_("Published by an earlier attempt.")
 INTERNAL = Sentence("Something went wrong in the portal itself. It is tried again; the operator has a record.")
 
@@ -107,7 +118,7 @@ class Delivery:
             yield session, self._row(session)
 
     def _row(self, session: Session) -> ExportRun:
-        run = session.get(ExportRun, self.held.run_id)
+        run = session.get(ExportRun, self.held.run_id, options=WITH_ITS_TASK)
         if run is None:
             raise LeaseLost  # the task was deleted meanwhile
         return run

@@ -68,14 +68,19 @@ def driver_name(driver: Driver | None, *, shown: bool, brought_in: bool = False)
 
 def _branches(session: Session, account_id: int, is_shared_with: bool | None) -> list[sa.ColumnElement[bool]]:
     """Conditions on a ChargingSession, one of which is true for each that the account may see: its own, and those of
-    others that a grant opens. Each is asked by itself along an index: for an OR of both PostgreSQL reads the whole
-    table. `is_shared_with`: whether somebody shares a group with the account; none: asked here.
+    others that a grant opens. PostgreSQL asks each by itself along an index, for an OR of both it reads the whole
+    table; SQLite has an OR cheaper. `is_shared_with`: whether somebody shares a group with the account; none: asked
+    here.
     """
     own = ChargingSession.owner_id == account_id
     if is_shared_with is None:
         is_shared_with = session.scalar(_shared_groups(account_id).limit(1)) is not None
-    foreign = sa.and_(ChargingSession.owner_id != account_id, shared_sessions(account_id))
-    return [own, foreign] if is_shared_with else [own]
+    if not is_shared_with:
+        return [own]
+    shared = shared_sessions(account_id)
+    if session.get_bind().dialect.name == "sqlite":
+        return [sa.or_(own, shared)]
+    return [own, sa.and_(ChargingSession.owner_id != account_id, shared)]
 
 
 def shared_sessions(account_id: int) -> sa.ColumnElement[bool]:

@@ -23,6 +23,7 @@ EXAMPLES = {
     "member_id": "SELECT min(id) FROM user_group_member",
     "membership_id": "SELECT min(id) FROM user_group_member WHERE email = 'master@demo.example'",
     "message_id": "SELECT min(id) FROM mail_message",
+    "position": "SELECT min(position) FROM export_file",
     "row_id": "SELECT min(id) FROM flagged_row",
     "run_id": "SELECT min(id) FROM export_run",
     "session_import_id": "SELECT min(id) FROM session_import",

@@ -19,7 +19,7 @@ from portal.charging.table_shape import TableShape
 from portal.core import authz, files, mail
 from portal.core.db import Base
 from portal.delivery.models import Destination, DestinationLoan
-from portal.exports.models import ExportFile, ExportRun, ExportTask, Formatter
+from portal.exports.models import ExportFile, ExportRun, ExportTask, Formatter, WebhookMessage
 from portal.licences.models import Kind
 from portal.sharing.models import Invitation, Transfer
 from portal.stations.models import Connector, StationGroup
@@ -198,6 +198,7 @@ def examples(session: Session, owner: Account) -> Ids:
         "task_id": task_id,
         "transfer_id": added(offered),
         "user_group_id": users.id,
+        "webhook_message_id": added(WebhookMessage(account_id=owner.id, event="test", body="{}")),
     }
 
 

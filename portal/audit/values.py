@@ -69,6 +69,7 @@ LABELS: Mapping[str, Any] = {
     "user": _l("User"),
     "username": _l("User name"),
     "vat_permille": _l("VAT rate in percent"),
+    "webhook": _l("Webhook"),
     "writing": _l("While a file is written"),
 }
 WORDS: Mapping[str, Mapping[Any, Any]] = {

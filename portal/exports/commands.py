@@ -11,10 +11,12 @@ from portal.accounts.models import Account
 from portal.core.config import Settings
 from portal.core.db import db, session_factory, writing
 from portal.core.errors import RuleBroken
-from portal.exports import jobs, operations
+from portal.delivery import commands as vault
+from portal.exports import jobs, notices, operations
 from portal.exports.models import ExportRun, ExportTask, RunState
 
 group = AppGroup("export", help="Automatic exports.")
+vault.FURTHER.append(notices.seal_anew)
 
 
 @group.command("run")

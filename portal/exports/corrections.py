@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from portal.charging.models import EnergyChange
 from portal.core import background, clock
-from portal.exports import rights, values
+from portal.exports import rights, values, webhooks
 from portal.exports.models import Corrections, ExportRun, ExportTask, RunKind, RunState
 from portal.stations.models import Connector, StationGroupStation
 
@@ -113,6 +113,8 @@ def _propose(session: Session, run: ExportRun, found: Sequence[values.Delta]) ->
     made = add_revision(session, run, RunKind.CORRECTION, state, _reason(found))
     if made is not None:
         values.keep(session, made, (delta.after for delta in found))
+        told = {name: value for name, value in _reason(found).items() if name != "code"}
+        webhooks.note(session, run, "correction", next_revision=run.revision + 1, state=state.value, **told)
 
 
 def add_revision(

@@ -23,7 +23,7 @@ from portal.core.errors import N_, Sentence
 from portal.core.vault import Vault, VaultError
 from portal.delivery import operations as destinations
 from portal.delivery.sending import SECRET_LOST, Line, place_on_server, reach, target
-from portal.exports import corrections, drafts, names, telling, troubles
+from portal.exports import corrections, drafts, names, telling, troubles, webhooks
 from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, release, step
 from portal.exports.models import ExportAttempt, ExportRun, ExportTask, RunKind, RunState
 from portal.exports.parts import Part, by_number, change, is_there, named
@@ -35,6 +35,7 @@ from portal.transports.targets import Target
 
 log = logging.getLogger(__name__)
 MOST_FAILURES = 20  # with doubling waits from half a minute to six hours: over a weekend, the last 62.5 hours on
+MOST_NAMED = 100  # files in a message to a webhook
 FILES_AT_ONCE = 20  # sent between two commits: a crash sends so many again at most
 LOOK_AGAIN_SECONDS, LOOK_AGAIN_AT_MOST = 60, 900  # at a run that waits for data or a licence
 # One statement for a run and all that its task names, instead of one for each: half of what a small run costs.
@@ -285,7 +286,10 @@ class Delivery:
     def _delivered(self, message: str | Sentence) -> None:
         values = {"state": RunState.DELIVERED.value, "delivered_at": clock.now(), "reason": {}, "failures": 0}
         with self.sessions() as session:
-            troubles.over(session, self._row(session), self.connections.settings.public_url)
+            run = self._row(session)
+            troubles.over(session, run, self.connections.settings.public_url)
+            files = [{"name": file.name, "size": file.size, "sha256": file.sha256} for file in run.files[:MOST_NAMED]]
+            webhooks.note(session, run, "delivered", energy_wh=run.energy_wh, files=files, of_files=len(run.files))
             release(session, self.held, "delivered", message, {**values, "replaces": False})
             session.commit()
 

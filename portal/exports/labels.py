@@ -135,3 +135,11 @@ DIGEST_TEXTS = {
     "daily": _l("Also what was delivered, and that all is well."),
     "never": _l("Mails about trouble and its end are sent all the same."),
 }
+EVENTS = {
+    "export.delivered": _l("Delivered"),
+    "export.failed": _l("Error"),
+    "export.paused": _l("Paused"),
+    "export.recovered": _l("Delivers again"),
+    "export.correction": _l("Correction"),
+    "test": _l("Test"),
+}

@@ -1,11 +1,15 @@
 """Rules of how an account hears of its exports."""
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.core import audit
-from portal.core.errors import RuleBroken
-from portal.exports.models import ExportNotice
+from portal.core import audit, clock
+from portal.core.errors import NotThere, RuleBroken
+from portal.core.vault import Vault, VaultError
+from portal.exports import webhooks
+from portal.exports.models import ExportNotice, WebhookMessage
+from portal.transports import webhook
 
 DIGESTS = ("never", "attention", "daily")
 
@@ -24,6 +28,88 @@ def choose_digest(session: Session, actor: Account, digest: str) -> None:
     session.add(notice)
     if before != digest:
         record(session, actor, "export.digest_chosen", changed={"digest": [before, digest]})
+
+
+def set_webhook(session: Session, vault: Vault, actor: Account, url: str) -> str:
+    """Send the account's events to this address from now on. Gives the secret that signs them where it is the first
+    address, to be shown once; else an empty text, and the secret stays. RuleBroken."""
+    try:
+        where = webhook.place(url.strip())
+    except ValueError:
+        raise RuleBroken("webhook_url", "Enter the address of a web server, without log-in and without #.") from None
+    notice = of(session, actor.id)
+    before, notice.webhook_url = notice.webhook_url, url.strip()
+    session.add(notice)
+    session.flush()
+    # The rest of an address may be a secret of the receiver: the log holds the host alone.
+    changed = {"webhook": [webhook.place(before).host if before else None, where.host]}
+    record(session, actor, "export.webhook_set", changed=changed)
+    return "" if notice.sealed_webhook_secret else _seal_new(vault, notice)
+
+
+def renew_secret(session: Session, vault: Vault, actor: Account) -> str:
+    """Another secret from now on, to be shown once. RuleBroken without a webhook."""
+    secret = _seal_new(vault, _with_webhook(session, actor))
+    record(session, actor, "export.webhook_secret_renewed")
+    return secret
+
+
+def _seal_new(vault: Vault, notice: ExportNotice) -> str:
+    secret = webhooks.new_secret()
+    notice.sealed_webhook_secret = vault.seal(webhooks.place(notice.account_id), secret).decode()
+    return secret
+
+
+def remove_webhook(session: Session, actor: Account) -> None:
+    """Send nothing more, not even what is due. RuleBroken without a webhook."""
+    notice = _with_webhook(session, actor)
+    notice.webhook_url, notice.sealed_webhook_secret = None, None
+    due = sa.delete(WebhookMessage).where(WebhookMessage.account_id == actor.id, WebhookMessage.state == "due")
+    session.execute(due.execution_options(synchronize_session=False))
+    record(session, actor, "export.webhook_removed")
+
+
+def send_test(session: Session, actor: Account) -> None:
+    """A message that says nothing but that it is a test. RuleBroken without a webhook."""
+    _with_webhook(session, actor)
+    webhooks.add(session, actor.id, "test", {})
+
+
+def send_again(session: Session, actor: Account, message: WebhookMessage) -> None:
+    """Make a message due now, with all its attempts before it. RuleBroken without a webhook."""
+    _with_webhook(session, actor)
+    again = {"state": "due", "failures": 0, "not_before": clock.now(), "answer": "", "sent_at": None}
+    session.execute(sa.update(WebhookMessage).where(WebhookMessage.id == message.id).values(**again))
+
+
+def message(session: Session, account_id: int, _action: str, row_id: int) -> WebhookMessage:
+    """A message of the account; NotThere for everybody else's."""
+    own = (WebhookMessage.id == row_id, WebhookMessage.account_id == account_id)
+    row = session.scalar(sa.select(WebhookMessage).where(*own))
+    if row is None:
+        raise NotThere
+    return row
+
+
+def _with_webhook(session: Session, actor: Account) -> ExportNotice:
+    notice = of(session, actor.id)
+    if not notice.webhook_url:
+        raise RuleBroken("", "There is no webhook. Enter its address first.")
+    return notice
+
+
+def seal_anew(session: Session, vault: Vault) -> tuple[int, list[str]]:
+    """Seal the secrets of all webhooks under the vault's newest key; how many, and whose the present keys do not
+    open."""
+    sealed, closed = 0, []
+    for notice in session.scalars(sa.select(ExportNotice).where(ExportNotice.sealed_webhook_secret.is_not(None))):
+        try:
+            notice.sealed_webhook_secret = vault.rotate((notice.sealed_webhook_secret or "").encode()).decode()
+        except VaultError:
+            closed.append(f"webhook of account {notice.account_id}")
+            continue
+        sealed += 1
+    return sealed, closed
 
 
 def record(session: Session, actor: Account, action: str, **detail: object) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from portal.core import clock
 from portal.core.config import Settings
 from portal.core.errors import Sentence
-from portal.exports import telling, waiting
+from portal.exports import telling, waiting, webhooks
 from portal.exports.models import ExportRun, ExportTask, RunState
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 30, 6 * 3600
@@ -41,9 +41,12 @@ def count(
         task.paused_reason = {**reason, "failures": task.failures}
         task.trouble_since = task.trouble_since or clock.now()
         telling.of_pause(session, run, message, settings.public_url)
+        webhooks.note(session, run, "paused", step=step, failures=task.failures)
     elif task.trouble_since is None and (over or task.failures >= TOLD_AFTER):
         task.trouble_since = clock.now()
         telling.of_failure(session, run, message, settings.public_url, over=over)
+    if over or task.failures == TOLD_AFTER:
+        webhooks.note(session, run, "failed", step=step, given_up=over)
     return again_at
 
 
@@ -57,6 +60,7 @@ def over(session: Session, run: ExportRun, public_url: str) -> None:
     since = task.trouble_since or (run.created_at if waited else None)
     if since is not None:
         telling.of_recovery(session, run, since, public_url)
+        webhooks.note(session, run, "recovered", since=since.isoformat())
     task.failures, task.trouble_since = 0, None
 
 

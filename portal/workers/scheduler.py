@@ -21,7 +21,7 @@ from portal.charging import jobs as charging
 from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
-from portal.exports import digests, retention, waiting
+from portal.exports import digests, retention, waiting, webhooks
 from portal.exports import jobs as exports
 from portal.licences import telling as licences
 from portal.sharing import invitations, reminders, review_reminders
@@ -60,6 +60,7 @@ CHORES: tuple[Chore, ...] = (
     digests.Digests(),
     retention.ClearFiles(),
     retention.ForgetRuns(),
+    webhooks.forget,
 )
 
 
@@ -101,6 +102,8 @@ def main() -> int:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    # Of its own: a receiver that answers slowly must not keep planning and ringing.
+    threading.Thread(target=webhooks.run, args=(ended, sessions, settings), daemon=True).start()
     links, chores_at = Links.of(settings), clock.now()
     while not ended.is_set():
         try:

@@ -19,7 +19,7 @@ from portal.charging.table_shape import TableShape
 from portal.core import authz, files, mail
 from portal.core.db import Base
 from portal.delivery.models import Destination, DestinationLoan
-from portal.exports.models import ExportFile, ExportRun, ExportTask, Formatter, WebhookMessage
+from portal.exports.models import ExportFile, ExportRun, ExportTask, Formatter, FormatterLoan, WebhookMessage
 from portal.licences.models import Kind
 from portal.sharing.models import Invitation, Transfer
 from portal.stations.models import Connector, StationGroup
@@ -178,6 +178,9 @@ def examples(session: Session, owner: Account) -> Ids:
         "export_task_id": task_id,
         "flagged_row_id": added(flagged),
         "formatter_id": formatter_id,
+        "formatter_loan_id": added(
+            FormatterLoan(formatter_id=formatter_id, email="borrower@x.example", lent_by_id=owner.id)
+        ),
         "grant_id": grant.id,
         "invitation_id": added(
             Invitation(

@@ -60,6 +60,8 @@ SENTENCES: Mapping[str, Any] = {
     "formatter.changed": _l("Changed the formatter %(thing)s"),
     "formatter.created": _l("Added the formatter %(thing)s"),
     "formatter.deleted": _l("Deleted the formatter %(thing)s"),
+    "formatter.lent": _l("Lent the formatter %(thing)s to %(email)s"),
+    "formatter.taken_back": _l("Took the formatter %(thing)s back from %(email)s"),
     "grant:change": _l("Changed an authorisation of %(whom)s on %(thing)s"),
     "grant:extend": _l("Extended %(role)s of %(whom)s on %(thing)s"),
     "grant:give_administrate": _l("Gave %(role)s on %(thing)s to %(whom)s"),

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from portal.core import display
 from portal.core.web import LANGUAGES
 from portal.delivery.labels import CHECKS, PROTOCOLS, WRITINGS
-from portal.exports.labels import DIGESTS, FORMATS, INTERVALS, SCOPES, TRIGGERS
+from portal.exports.labels import CORRECTIONS, DIGESTS, FORMATS, INTERVALS, SCOPES, TRIGGERS
 from portal.stations.labels import ACCESSES, IDENTIFIERS, PERMISSIONS, PLUG_TYPES, WEEKDAYS
 
 LONGEST = 200
@@ -20,6 +20,7 @@ LABELS: Mapping[str, Any] = {
     "access": _l("Access"),
     "address": _l("Address"),
     "certificate_check": _l("Certificate of the server"),
+    "corrections": _l("Values that arrive or change afterwards"),
     "description": _l("Description"),
     "destination": _l("Destination"),
     "digest": _l("Daily digest"),
@@ -51,6 +52,8 @@ LABELS: Mapping[str, Any] = {
     "opening_times": _l("Opening times"),
     "out_of_service": _l("Out of service"),
     "own_ca": _l("Certificates of the own authority"),
+    "pause_after": _l("Pause after so many failures in a row"),
+    "periods_per_file": _l("Periods of a backlog in one file"),
     "plug_type": _l("Plug type"),
     "port": _l("Port"),
     "price_per_hour": _l("Price per hour"),
@@ -84,6 +87,7 @@ WORDS: Mapping[str, Mapping[Any, Any]] = {
     "protocol": PROTOCOLS,
     "role": PERMISSIONS,
     "scope": SCOPES,
+    "corrections": CORRECTIONS,
     "trigger": TRIGGERS,
     "writing": WRITINGS,
 }

@@ -57,7 +57,7 @@ def usable(session: Session, account_id: int) -> Sequence[Usable]:
     rows = (
         sa.select(Destination.id, Destination.name, lender)
         .join(owner, owner.id == Destination.owner_id)
-        .where(_is_usable(account_id))
+        .where(is_usable(account_id))
         .order_by(Destination.owner_id != account_id, Destination.name, Destination.id)
     )
     return [Usable(*row) for row in session.execute(rows)]
@@ -65,11 +65,12 @@ def usable(session: Session, account_id: int) -> Sequence[Usable]:
 
 def may_use(session: Session, account_id: int, destination_id: int) -> bool:
     """Whether the account may deliver to the destination now: its own, or one that is lent to its address."""
-    wanted = sa.select(Destination.id).where(Destination.id == destination_id, _is_usable(account_id))
+    wanted = sa.select(Destination.id).where(Destination.id == destination_id, is_usable(account_id))
     return session.scalar(wanted) is not None
 
 
-def _is_usable(account_id: int) -> sa.ColumnElement[bool]:
+def is_usable(account_id: int) -> sa.ColumnElement[bool]:
+    """The condition that a Destination is the account's own, or lent to its address now."""
     lent = (
         sa.select(DestinationLoan.id)
         .join(Account, Account.email == DestinationLoan.email)

@@ -23,7 +23,7 @@ from portal.core.errors import N_, Sentence
 from portal.core.vault import Vault, VaultError
 from portal.delivery import operations as destinations
 from portal.delivery.sending import SECRET_LOST, Line, place_on_server, reach, target
-from portal.exports import corrections, drafts, names, telling, troubles, webhooks
+from portal.exports import borrowed, corrections, drafts, names, telling, troubles, webhooks
 from portal.exports.claims import Claim, Heartbeat, LeaseLost, Sessions, release, step
 from portal.exports.models import ExportAttempt, ExportRun, ExportTask, RunKind, RunState
 from portal.exports.parts import Part, by_number, change, is_there, named
@@ -334,6 +334,7 @@ class Delivery:
     def _failed(self, at: str, message: Sentence, *, permanent: bool) -> None:
         with self.sessions() as session:
             run = self._row(session)
+            message = borrowed.words(run.task, at, message)
             failures, uploaded = run.failures + 1, run.state == RunState.UPLOADED
             over = permanent or failures >= MOST_FAILURES
             state = RunState.FAILED if over else RunState.UPLOADED if uploaded else RunState.DUE

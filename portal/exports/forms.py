@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import DateField, HiddenField, IntegerField, RadioField, SelectField, StringField
@@ -9,8 +10,8 @@ from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from portal.accounts import time_zones
 from portal.exports import operations
-from portal.exports.labels import INTERVALS, SCOPES, TRIGGERS
-from portal.exports.models import Scope, Trigger
+from portal.exports.labels import CORRECTIONS, INTERVALS, SCOPES, TRIGGERS
+from portal.exports.models import Corrections, Scope, Trigger
 from portal.exports.periods import Interval
 
 MUST = InputRequired(_l("This must be filled in."))
@@ -40,11 +41,30 @@ class TaskForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
         _l("Time zone"), choices=time_zones.by_region, description=_l("Periods begin and end at its midnight.")
     )
 
+    corrections = RadioField(
+        _l("Values that arrive or change afterwards"),
+        choices=list(CORRECTIONS.items()),
+        default=Corrections.CONFIRM.value,
+    )
+    pause_after = IntegerField(
+        _l("Pause after so many failures in a row"),
+        [MUST, NumberRange(1, operations.MOST_FAILURES)],
+        default=20,
+        description=_l("You get a mail. Wrong passwords and changed host keys pause the task at once."),
+    )
+    periods_per_file = IntegerField(
+        _l("Periods of a backlog in one file"),
+        [MUST, NumberRange(1, operations.MOST_PERIODS)],
+        default=1,
+        description=_l("Counts for periods that have ended already; later ones come one by one."),
+    )
+
     def offer(self, groups: Any, parts: Any, destinations: Any) -> None:
-        """Name the station groups (with their owners), formatters and destinations that may be chosen."""
+        """Name the station groups (with their owners), formatters and destinations that may be chosen, and who lent
+        them."""
         self.station_group.choices = [(group.id, f"{group.name} ({owner.email})") for group, owner in groups]
-        self.formatter.choices = [(row.id, row.name) for row, _ in parts]
-        self.destination.choices = [(row.id, row.name) for row, _ in destinations]
+        self.formatter.choices = [(row.id, _named(row.name, row.lent_by)) for row in parts]
+        self.destination.choices = [(row.id, _named(row.name, row.lent_by)) for row in destinations]
 
     def wanted(self) -> operations.Wanted:
         """What was typed in."""
@@ -61,7 +81,14 @@ class TaskForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
             starts_on=self.starts_on.data,  # type: ignore[arg-type]  # required
             ends_on=self.ends_on.data,
             time_zone=self.time_zone.data,
+            corrections=Corrections(self.corrections.data),
+            pause_after=self.pause_after.data or 0,
+            periods_per_file=self.periods_per_file.data or 0,
         )
+
+
+def _named(name: str, lent_by: str) -> str:
+    return str(gettext("%(name)s (lent by %(email)s)", name=name, email=lent_by)) if lent_by else name
 
 
 class AgainForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types

@@ -2,7 +2,7 @@
 
 from flask_babel import lazy_gettext as _l
 
-from portal.exports.models import Files, Format, RunKind, RunState, Scope, Trigger
+from portal.exports.models import Corrections, Files, Format, RunKind, RunState, Scope, Trigger
 from portal.exports.periods import Interval
 
 FORMATS = {
@@ -50,6 +50,11 @@ SCOPES = {Scope.CHARGING_POINTS.value: _l("Charging points"), Scope.DRIVER.value
 TRIGGERS = {
     Trigger.ALL_VALUES.value: _l("When all values are there"),
     Trigger.HOURS_AFTER_END.value: _l("Some hours after the end, whatever is missing"),
+}
+CORRECTIONS = {
+    Corrections.CONFIRM.value: _l("Send a correction after confirmation"),
+    Corrections.AUTOMATIC.value: _l("Send a correction by itself"),
+    Corrections.NEVER.value: _l("Never send a correction by itself or ask for one"),
 }
 INTERVALS = {
     Interval.DAILY.value: _l("Daily"),

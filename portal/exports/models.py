@@ -159,6 +159,16 @@ class ExportTask(Base):
     formatter: Mapped[Formatter] = relationship()
     destination: Mapped[Destination] = relationship()
 
+    @property
+    def borrows_destination(self) -> bool:
+        """Whether the server is somebody else's, of which the task's owner knows the name alone."""
+        return self.destination.owner_id != self.owner_id
+
+    @property
+    def borrows_formatter(self) -> bool:
+        """Whether the formatter is somebody else's."""
+        return self.formatter.owner_id != self.owner_id
+
 
 class ExportRun(Base):
     """One period of one task and revision, from due to delivered. The row is the job and its own record.

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -18,8 +18,9 @@ from portal.charging.models import ChargingSession, Driver
 from portal.core import audit, authz, background, clock
 from portal.core.errors import RuleBroken
 from portal.core.files import StoredFile
+from portal.delivery import queries as delivery
 from portal.delivery.models import Destination
-from portal.exports import planning, revisions
+from portal.exports import formatter_loans, planning, revisions
 from portal.exports.meters import meters
 from portal.exports.models import Corrections, ExportFile, ExportRun, ExportTask, Formatter, RunState, Scope, Trigger
 from portal.exports.periods import Interval
@@ -58,9 +59,6 @@ class Wanted:
     corrections: Corrections = Corrections.CONFIRM
     pause_after: int = 20
     periods_per_file: int = 1
-
-
-Part = TypeVar("Part", Formatter, Destination)
 
 
 class MetersUnnamed(RuleBroken):
@@ -147,17 +145,15 @@ def _fill(session: Session, actor: Account, task: ExportTask, wanted: Wanted) ->
         _check_name(session, task, wanted.name.strip())
         group = _group(session, actor, wanted.station_group_id)
         user = _user(session, actor, group, wanted)
-        formatter = _own(session, Formatter, actor, wanted.formatter_id)
-        destination = _own(session, Destination, actor, wanted.destination_id)
-        if formatter is None:
-            raise RuleBroken("formatter", "Choose one of your formatters.")
-        if destination is None:
-            raise RuleBroken("destination", "Choose one of your destinations.")
+        if not formatter_loans.may_use(session, actor.id, wanted.formatter_id):
+            raise RuleBroken("formatter", "Choose one of your formatters, or one that is lent to you.")
+        if not delivery.may_use(session, actor.id, wanted.destination_id):
+            raise RuleBroken("destination", "Choose one of your destinations, or one that is lent to you.")
         _check_days(wanted)
     task.name, task.scope, task.interval = wanted.name.strip(), wanted.scope.value, wanted.interval.value
     task.trigger, task.hours_after_end = wanted.trigger.value, wanted.hours_after_end
     task.user_id, task.station_group_id = user.id, group.id
-    task.formatter_id, task.destination_id = formatter.id, destination.id
+    task.formatter_id, task.destination_id = wanted.formatter_id, wanted.destination_id
     task.starts_on, task.ends_on, task.time_zone = wanted.starts_on, wanted.ends_on, wanted.time_zone
     task.corrections, task.pause_after = wanted.corrections.value, wanted.pause_after
     task.periods_per_file = wanted.periods_per_file
@@ -207,10 +203,6 @@ def _has_charged(session: Session, group: StationGroup, email: str) -> bool:
         .where(Driver.owner_id == group.owner_id, Driver.email == email, ChargingSession.connector_id.in_(here))
     )
     return session.scalar(charged.limit(1)) is not None
-
-
-def _own(session: Session, kind: type[Part], actor: Account, row_id: int) -> Part | None:
-    return session.scalar(sa.select(kind).where(kind.id == row_id, kind.owner_id == actor.id))
 
 
 def _check_days(wanted: Wanted) -> None:

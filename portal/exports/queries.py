@@ -13,8 +13,9 @@ from portal.core import authz
 from portal.core.db import NO_ROW
 from portal.core.errors import NotAllowed, NotThere
 from portal.core.paging import SIZE, Page, offset
+from portal.delivery import queries as delivery
 from portal.delivery.models import Destination
-from portal.exports import rights
+from portal.exports import formatter_loans, rights
 from portal.exports.models import ExportRun, ExportTask, Formatter, RunState, Scope
 from portal.exports.status import Facts
 from portal.licences.models import Kind, Licence
@@ -22,7 +23,7 @@ from portal.stations.models import Connector, StationGroup, StationGroupStation
 
 
 class Counted(NamedTuple):
-    """How much of each part of an export an account has."""
+    """How much of each part of an export an account has, or may use."""
 
     destinations: int
     formatters: int
@@ -125,9 +126,13 @@ def tasks_with(session: Session, row: Formatter) -> Sequence[str]:
 
 
 def counted(session: Session, account_id: int) -> Counted:
-    """How far the account has come in setting up an export."""
-    kinds = (Destination, Formatter, ExportTask)
-    counts = [sa.select(sa.func.count(kind.id)).where(kind.owner_id == account_id).scalar_subquery() for kind in kinds]
+    """How far the account has come in setting up an export; what is lent to it counts."""
+    usable = (
+        (Destination, delivery.is_usable(account_id)),
+        (Formatter, formatter_loans.is_usable(account_id)),
+        (ExportTask, ExportTask.owner_id == account_id),
+    )
+    counts = [sa.select(sa.func.count(kind.id)).where(which).scalar_subquery() for kind, which in usable]
     return Counted(*session.execute(sa.select(*counts)).one())
 
 

@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from portal.charging.energy import EnergySource, uncovered
 from portal.core import clock
-from portal.exports import rights
+from portal.delivery import queries as delivery
+from portal.exports import formatter_loans, rights
 from portal.exports.meters import meters
 from portal.exports.models import ExportRun, ExportTask, Scope, Trigger
 from portal.licences import queries as licences
@@ -37,14 +38,22 @@ def stop(session: Session, task: ExportTask) -> Obstacle | None:
         return Obstacle("licence", {})
     reason = rights.stops(session, [task]).get(task.id)
     if reason is None:
-        return None
+        return _taken_back(session, task)
     return Obstacle(reason["code"], {name: value for name, value in reason.items() if name != "code"})
+
+
+def _taken_back(session: Session, task: ExportTask) -> Obstacle | None:
+    if task.borrows_destination and not delivery.may_use(session, task.owner_id, task.destination_id):
+        return Obstacle("not_lent", {"part": "destination", "name": task.destination.name})
+    return None
 
 
 def _of_the_task(session: Session, task: ExportTask) -> Obstacle | None:
     stopped = stop(session, task)
     if stopped is not None:
         return stopped
+    if task.borrows_formatter and not formatter_loans.may_use(session, task.owner_id, task.formatter_id):
+        return Obstacle("not_lent", {"part": "formatter", "name": task.formatter.name})
     if not task.destination.peer_is_known or task.destination.changed_at is not None:
         return Obstacle("host_key", {"destination": task.destination.name})
     return None

@@ -89,6 +89,12 @@ def _stopped(code: str, reason: Mapping[str, Any], task: ExportTask, group: str,
 
 def _failed(reason: Mapping[str, Any], task: ExportTask) -> Advice:
     words, at = worded(str(reason.get("message", "")), reason), reason.get("step")
+    if at == "internal":
+        return Advice(
+            gettext("Something went wrong in the portal itself. It is tried again; the operator has a record.")
+        )
+    if task.borrows_formatter if at == "build" else task.borrows_destination:
+        return Advice(gettext("%(words)s Ask who lent it to you.", words=words))
     if at == "build":
         return Advice(
             words, url_for("formatters.edit", formatter_id=task.formatter_id), gettext("Look at the formatter")
@@ -99,10 +105,6 @@ def _failed(reason: Mapping[str, Any], task: ExportTask) -> Advice:
     if at == "login":
         url = url_for("destinations.log_in", destination_id=task.destination_id)
         return Advice(words, url, gettext("Enter the secret again"))
-    if at == "internal":
-        return Advice(
-            gettext("Something went wrong in the portal itself. It is tried again; the operator has a record.")
-        )
     url = url_for("destinations.test", destination_id=task.destination_id)
     return Advice(words, url, gettext("Test the connection"))
 
@@ -123,11 +125,8 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
         ),
         "correction": lambda: _correction(reason),
         "no_difference": lambda: Advice(gettext("Nothing differs any more from what was sent: nothing to correct.")),
-        "host_key": lambda: Advice(
-            gettext("The host key or certificate of the destination is not confirmed."),
-            url_for("destinations.host_key", destination_id=task.destination_id),
-            gettext("Compare host key or certificate"),
-        ),
+        "host_key": lambda: _unconfirmed(task),
+        "not_lent": lambda: _not_lent(reason, task),
         "no_connectors": lambda: Advice(
             gettext("There is no charging point in %(group)s.", group=group),
             group_url,
@@ -140,6 +139,20 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
         "values": lambda: Advice(_values(reason), url_for("imports.create"), gettext("Import sessions")),
     }
     return sentences.get(code, lambda: Advice(""))()
+
+
+def _unconfirmed(task: ExportTask) -> Advice:
+    text = gettext("The host key or certificate of the destination is not confirmed.")
+    if task.borrows_destination:
+        return Advice(gettext("%(words)s Ask who lent it to you.", words=text))
+    url = url_for("destinations.host_key", destination_id=task.destination_id)
+    return Advice(text, url, gettext("Compare host key or certificate"))
+
+
+def _not_lent(reason: Mapping[str, Any], task: ExportTask) -> Advice:
+    name = str(reason.get("name", ""))
+    text = gettext("%(name)s is no longer lent to you. Ask its owner, or choose another one.", name=name)
+    return Advice(text, url_for("exports.edit_task", task_id=task.id), gettext("Edit the task"))
 
 
 def _correction(reason: Mapping[str, Any]) -> Advice:

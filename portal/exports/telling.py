@@ -14,7 +14,7 @@ from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.rights import STOPS
 from portal.formats.rows import LABELS
 
-NAMED = ("code", "meter", "lacking", "of", "user", "destination", "side", "message", "template", "params")
+NAMED = ("code", "meter", "lacking", "of", "user", "destination", "name", "side", "message", "template", "params")
 
 
 def of_failure(session: Session, run: ExportRun, message: Sentence, public_url: str, *, over: bool) -> None:

@@ -15,7 +15,17 @@ from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
 from portal.delivery import queries as delivery
-from portal.exports import formatter_views, labels, notice_views, operations, operator_views, queries, rights, run_views
+from portal.exports import (
+    formatter_loans,
+    formatter_views,
+    labels,
+    notice_views,
+    operations,
+    operator_views,
+    queries,
+    rights,
+    run_views,
+)
 from portal.exports.blueprint import Page, bp
 from portal.exports.forms import TaskForm
 from portal.exports.models import ExportTask
@@ -114,7 +124,17 @@ def edit_task(task: ExportTask) -> Page:
 
 def _present(task: ExportTask) -> dict[str, object]:
     """The task as its form shows it: ids and an address where the row has other rows."""
-    plain = ("name", "scope", "interval", "trigger", "hours_after_end", "starts_on", "ends_on", "time_zone")
+    plain = (
+        "name",
+        "scope",
+        "interval",
+        "trigger",
+        "hours_after_end",
+        "starts_on",
+        "ends_on",
+        "time_zone",
+        *operations.MORE,
+    )
     chosen = {"station_group": task.station_group_id, "formatter": task.formatter_id}
     chosen["destination"] = task.destination_id
     user = rights.shown(db.session(), current_user.id, [task])[task.id].user
@@ -124,8 +144,8 @@ def _present(task: ExportTask) -> dict[str, object]:
 def _offer(form: TaskForm) -> None:
     session = db.session()
     groups = queries.groups_to_export(session, current_user.id)
-    parts = queries.formatters(session, current_user.id)
-    form.offer(groups, parts, delivery.destinations(session, current_user.id))
+    parts = formatter_loans.usable(session, current_user.id)
+    form.offer(groups, parts, delivery.usable(session, current_user.id))
 
 
 def _form(template: str, form: TaskForm, unnamed: MetersUnnamed | None, **values: object) -> Page:

@@ -56,6 +56,9 @@ def _form(scene: Scene, **other: object) -> dict[str, object]:
         "starts_on": START.isoformat(),
         "ends_on": (START + timedelta(days=2)).isoformat(),
         "time_zone": "Europe/Zurich",
+        "corrections": "confirm",
+        "pause_after": 20,
+        "periods_per_file": 1,
         **other,
     }
 
@@ -136,6 +139,9 @@ def test_a_change_without_the_licence_is_saved_and_says_that_it_waits(
         ("ends_on", "9999-12-31", "leave it empty"),
         ("hours_after_end", 9999, "between 0 and 720"),
         ("time_zone", "Moon/Base", "Not a valid choice"),
+        ("corrections", "sometimes", "Not a valid choice"),
+        ("pause_after", 0, "between 1 and 100"),
+        ("periods_per_file", 101, "between 1 and 100"),
     ],
 )
 def test_bad_input_stands_at_its_field_and_nothing_is_lost(
@@ -470,3 +476,14 @@ def test_periods_are_counted_before_they_are_exported_again(
         (29, 1, "due"),
     ]
     assert "No period that ends after" in browser.post(url, data={"first_day": day}).text
+
+
+def test_what_happens_afterwards_is_saved_and_shown_again(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    browser.post("/exports/tasks/new", data=_form(scene, corrections="never", pause_after=4, periods_per_file=3))
+    row = _named(session, "Second")
+    assert row is not None
+    assert (row.corrections, row.pause_after, row.periods_per_file) == ("never", 4, 3)
+    assert [run.period_end - run.period_start for run in runs(session)] == [timedelta(days=3)]
+    page = browser.get(f"/exports/tasks/{row.id}/edit").text
+    assert 'value="4"' in page
+    assert "They are listed as set aside, and can be sent all the same." in page

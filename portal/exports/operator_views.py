@@ -30,6 +30,7 @@ SENTENCES = {
     "permission": _l("Its owner may no longer export the station group."),
     "authorisation": _l("A licence Authorisation is not active on one of the two sides."),
     "drivers_hidden": _l("The owner of the station group hides the drivers."),
+    "not_lent": _l("Its destination or formatter is no longer lent to its owner."),
 }
 
 

@@ -12,10 +12,10 @@ from portal.charging.models import ChargingSession, Coverage, Driver, QuarterHou
 from portal.core import clock
 from portal.core.config import Settings
 from portal.core.vault import Vault
-from portal.delivery.models import Destination
+from portal.delivery.models import Destination, DestinationLoan
 from portal.delivery.sending import place
 from portal.exports import jobs
-from portal.exports.models import ExportRun, ExportTask, Formatter
+from portal.exports.models import ExportRun, ExportTask, Formatter, FormatterLoan
 from portal.licences.models import Kind
 from portal.stations.models import Connector, StationGroup
 from tests import world
@@ -110,6 +110,18 @@ def add_formatter(session: Session, owner: Account, format_: str = "csv", **sett
     session.add(row)
     session.flush()
     return row
+
+
+def lend(session: Session, scene: Scene, email: str) -> tuple[DestinationLoan, FormatterLoan]:
+    """Lend destination and formatter to an address, so that its task can be made of them."""
+    lent_by = {"email": email, "lent_by_id": scene.owner.id}
+    lent = (
+        DestinationLoan(destination_id=scene.destination.id, **lent_by),
+        FormatterLoan(formatter_id=scene.formatter.id, **lent_by),
+    )
+    session.add_all(lent)
+    session.flush()
+    return lent
 
 
 def cover(session: Session, connector: Connector, starts_at: datetime, ends_at: datetime) -> None:

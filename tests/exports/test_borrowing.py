@@ -42,11 +42,7 @@ def borrower(session: Session, scene: Scene) -> Account:
 @pytest.fixture
 def lent(session: Session, scene: Scene, borrower: Account) -> tuple[DestinationLoan, FormatterLoan]:
     """Both parts of the owner's task."""
-    loans = (
-        DestinationLoan(destination_id=scene.destination.id, email=BORROWER, lent_by_id=scene.owner.id),
-        FormatterLoan(formatter_id=scene.formatter.id, email=BORROWER, lent_by_id=scene.owner.id),
-    )
-    session.add_all(loans)
+    loans = scenes.lend(session, scene, BORROWER)
     scene.task.owner_id = borrower.id
     session.commit()
     return loans

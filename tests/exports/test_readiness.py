@@ -59,6 +59,7 @@ def test_it_waits_when_the_group_is_no_longer_shared(session: Session, scene: Sc
     world.licence(session, scene.owner, Kind.AUTHORISATION)
     grant = world.grant(session, scene.group, "manage", guest.email)
     scene.task.owner_id = guest.id
+    scenes.lend(session, scene, guest.email)
     grant.revoked_at = clock.now()
     plan(session)
     work()
@@ -73,6 +74,7 @@ def test_a_grant_to_display_is_not_enough(session: Session, scene: Scene, work: 
     world.licence(session, scene.owner, Kind.AUTHORISATION)
     world.grant(session, scene.group, "display", guest.email)
     scene.task.owner_id = guest.id
+    scenes.lend(session, scene, guest.email)
     plan(session)
     work()
     assert _reason(session)["code"] == "permission"
@@ -115,6 +117,7 @@ def test_a_driver_is_not_exported_where_the_grant_hides_drivers(session: Session
     scenes.add_driver(session, scene.owner, "driver@demo.example")
     scene.task.scope, scene.task.user_id = "driver", world.account(session, "driver@demo.example").id
     scene.task.owner_id = guest.id
+    scenes.lend(session, scene, guest.email)
     plan(session)
     work()
     assert _reason(session) == {"code": "drivers_hidden"}

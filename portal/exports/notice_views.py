@@ -11,7 +11,7 @@ from wtforms.validators import InputRequired, Length
 
 from portal.accounts.blueprint import reader
 from portal.accounts.login import current_account
-from portal.core import forms
+from portal.core import clock, forms
 from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
@@ -68,6 +68,7 @@ def _page(digest: DigestForm | None = None, webhook: WebhookForm | None = None, 
         texts=labels.DIGEST_TEXTS,
         messages=[(row, gettext(row.answer) if row.answer else "") for row in webhooks.messages(session, account)],
         events=labels.EVENTS,
+        now=clock.now(),
     )
     return page, 422 if (digest and digest.errors) or (webhook and webhook.errors) else 200
 

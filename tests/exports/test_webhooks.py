@@ -178,6 +178,17 @@ def test_a_failure_is_tried_again_ten_times_and_holds_back_the_others(
     assert [message.state for message in messages(session)] == ["failed", "due"]
 
 
+def test_the_page_says_when_a_message_that_is_held_back_goes(
+    session: Session, scene: Scene, secret: str, listener: Listener, send: Work, logged_in: LogIn
+) -> None:
+    listener.status = 500
+    notices.send_test(session, scene.owner)
+    notices.send_test(session, scene.owner)
+    send()
+    page = logged_in(scene.owner).get("/exports/notices").text
+    assert (page.count("next on"), page.count("HTTP 500")) == (2, 1)
+
+
 def test_a_resent_message_has_the_same_id_and_a_new_signature(
     session: Session, scene: Scene, secret: str, listener: Listener, send: Work
 ) -> None:

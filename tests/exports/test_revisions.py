@@ -227,3 +227,9 @@ def test_the_task_says_that_a_correction_waits_and_leads_to_it(
     assert "Correction to confirm" in browser.get(f"/exports/tasks/{scene.task.id}?state=proposed").text
     browser.post(url(proposed, "/set-aside"))
     assert "waits to be confirmed" not in browser.get(f"/exports/tasks/{scene.task.id}").text
+
+
+def test_what_was_sent_leads_to_its_correction(delivered: ExportRun, proposed: ExportRun, browser: FlaskClient) -> None:
+    page = browser.get(url(delivered)).text
+    assert "Values have changed since" in page
+    assert f'href="{url(proposed)}">Look at the correction' in page

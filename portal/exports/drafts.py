@@ -36,8 +36,15 @@ class Draft:
 
 def draft(session: Session, run: ExportRun, content: IO[bytes]) -> Draft:
     """Build the run's files into `content`. FormatError names the meter that cannot be written; SettingsError."""
-    created: datetime = clock.now()
     totals = Totals()
+    names, sizes = write(session, run, content, totals)
+    names = [file_names.free_name(session, run, name) for name in names]
+    return Draft(content, names, sizes, totals, list(values.present(session, run)))
+
+
+def write(session: Session, run: ExportRun, content: IO[bytes], totals: Totals) -> tuple[list[str], list[int]]:
+    """Write the run's files one behind the other into `content`; their names and sizes. FormatError, SettingsError."""
+    created: datetime = clock.now()
     names: list[str] = []
     sizes: list[int] = []
     for document in documents(session, run, totals, created):
@@ -50,8 +57,7 @@ def draft(session: Session, run: ExportRun, content: IO[bytes]) -> Draft:
             content.write(chunk)
         sizes.append(content.tell() - begins_at)
         names.append(_free(document.name, names))
-    names = [file_names.free_name(session, run, name) for name in names]
-    return Draft(content, names, sizes, totals, list(values.present(session, run)))
+    return names, sizes
 
 
 def _free(name: str, names: Sequence[str]) -> str:
@@ -63,7 +69,7 @@ def keep(session: Session, held: Claim, drafted: Draft) -> None:
     drafted.content.seek(0)
     session.execute(sa.delete(ExportFile).where(ExportFile.run_id == held.run_id))
     for position, (name, size) in enumerate(zip(drafted.names, drafted.sizes, strict=True)):
-        kept = files.keep(session, name, _part(drafted.content, size))
+        kept = files.keep(session, name, part(drafted.content, size))
         session.add(
             ExportFile(
                 run_id=held.run_id, position=position, name=name, file_id=kept.id, size=kept.size, sha256=kept.sha256
@@ -79,7 +85,8 @@ def keep(session: Session, held: Claim, drafted: Draft) -> None:
     step(session, held, "built", done, known)
 
 
-def _part(content: IO[bytes], size: int) -> Iterator[bytes]:
+def part(content: IO[bytes], size: int) -> Iterator[bytes]:
+    """The next `size` bytes, piece by piece."""
     while size:
         piece = content.read(min(PIECE, size))
         size -= len(piece)

@@ -1,7 +1,7 @@
 """Rules of formatters: settings are proved by building what the format wants, file names by their pattern."""
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -105,20 +105,26 @@ def preview(wanted: Wanted, rows: Iterator[MeterPeriod]) -> list[str]:
     writer, settings = WRITERS[wanted.format], settings_of(_draft(wanted), ZURICH)
     try:
         if wanted.format == Format.XLSX:
-            return list(islice(_sheet(b"".join(writer.write(rows, settings, Issue(1, clock.now()), 0))), PREVIEW_LINES))
+            return list(islice(sheet(b"".join(writer.write(rows, settings, Issue(1, clock.now()), 0))), PREVIEW_LINES))
         content = b"".join(islice(writer.write(rows, settings, Issue(1, clock.now()), 0), 2))
     except FormatError as error:
         raise RuleBroken("", error.template, **error.params) from None
-    encoding = mscons.ENCODING if wanted.format == Format.MSCONS else wanted.settings.get("encoding", "utf-8")
+    return first_lines(wanted.format, wanted.settings, content)
+
+
+def first_lines(format_: str, settings: Mapping[str, Any], content: bytes) -> list[str]:
+    """The first lines of a file of text, from its first bytes, as a reader would see them."""
+    encoding = mscons.ENCODING if format_ == Format.MSCONS else settings.get("encoding", "utf-8")
     text = content.decode(encoding, "replace")
-    if wanted.format == Format.MSCONS:
+    if format_ == Format.MSCONS:
         text = text.replace("'", "'\n")
     return [line[:LONGEST_LINE] for line in text.splitlines()[:PREVIEW_LINES]]
 
 
-def _sheet(content: bytes) -> Iterator[str]:
-    sheet = load_workbook(io.BytesIO(content), read_only=True).worksheets[0]
-    for line in sheet.iter_rows(values_only=True):
+def sheet(content: bytes) -> Iterator[str]:
+    """The rows of a workbook as lines."""
+    first = load_workbook(io.BytesIO(content), read_only=True).worksheets[0]
+    for line in first.iter_rows(values_only=True):
         yield " | ".join(str(cell) for cell in line)
 
 

@@ -96,3 +96,9 @@ class AgainForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
         _l("First day"), [MUST], description=_l("Every period that ends after this day and was sent before.")
     )
     seen = HiddenField()  # that the number of periods was shown
+
+
+class PreviewForm(FlaskForm):  # type: ignore[misc]  # as above
+    first_day = DateField(_l("First day"), [MUST])
+    last_day = DateField(_l("Last day"), [MUST])
+    whole = HiddenField()  # that the file is wanted, not the page

@@ -1,6 +1,5 @@
 """Rules of tasks: who may export what to whom, what a change means for periods already sent, starting again."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
@@ -21,11 +20,10 @@ from portal.core.files import StoredFile
 from portal.delivery import queries as delivery
 from portal.delivery.models import Destination
 from portal.exports import formatter_loans, planning, revisions
-from portal.exports.meters import meters
+from portal.exports.meter_checks import check_meters
 from portal.exports.models import Corrections, ExportFile, ExportRun, ExportTask, Formatter, RunState, Scope, Trigger
 from portal.exports.periods import Interval
 from portal.exports.queries import shows_drivers
-from portal.formats.rows import LABELS
 from portal.licences import queries as licences
 from portal.stations.models import Connector, StationGroup, StationGroupStation
 
@@ -61,15 +59,6 @@ class Wanted:
     periods_per_file: int = 1
 
 
-class MetersUnnamed(RuleBroken):
-    """Meters of the task have no identifier, or one and the same: `meters` are names and, for a charging point, the
-    connector where it is entered (none: the driver)."""
-
-    def __init__(self, message: str, unnamed: list[tuple[str, int | None]], **params: object) -> None:
-        super().__init__("formatter", message, **params)
-        self.meters = unnamed
-
-
 def create(session: Session, actor: Account, wanted: Wanted) -> ExportTask:
     """A new task of the actor, planned from its first day on. RuleBroken.
 
@@ -81,7 +70,7 @@ def create(session: Session, actor: Account, wanted: Wanted) -> ExportTask:
     _fill(session, actor, task, wanted)
     session.add(task)
     session.flush()
-    _check_meters(session, task)
+    check_meters(session, task)
     task.next_due_at = planning.next_due(task)
     planning.plan_task(session, task)
     background.ring_after_commit(session, "exports")
@@ -115,7 +104,7 @@ def edit(session: Session, actor: Account, task: ExportTask, wanted: Wanted) -> 
     before = _told(session, task)
     _fill(session, actor, task, wanted)
     session.flush()
-    _check_meters(session, task)
+    check_meters(session, task)
     planning.plan_anew(session, task)
     planning.plan_task(session, task)
     _wake(session, task, (RunState.DUE, RunState.WAITING))
@@ -221,22 +210,6 @@ def _check_days(wanted: Wanted) -> None:
         raise RuleBroken("pause_after", "Enter 1 to %(most)s failures.", most=MOST_FAILURES)
     if not 1 <= wanted.periods_per_file <= MOST_PERIODS:
         raise RuleBroken("periods_per_file", "Enter 1 to %(most)s periods.", most=MOST_PERIODS)
-
-
-def _check_meters(session: Session, task: ExportTask) -> None:
-    """MetersUnnamed unless every meter of the task carries the formatter's identifier, each another one."""
-    session.expire(task, ["formatter", "station_group", "user"])
-    name, found = task.formatter.identifier, meters(session, task)
-    values = [(getattr(source.row, name) or "").strip() for source in found]
-    where = [(source.row.name, None if source.driver_id else source.connector_ids[0]) for source in found]
-    unnamed = [row for row, value in zip(where, values, strict=True) if not value]
-    if unnamed:
-        message = "%(count)s of %(of)s meters have no %(identifier)s. Enter it there, or choose another formatter."
-        raise MetersUnnamed(message, unnamed, count=len(unnamed), of=len(found), identifier=LABELS[name])
-    often = {value for value, times in Counter(values).items() if times > 1}
-    if often:
-        twins = [row for row, value in zip(where, values, strict=True) if value in often]
-        raise MetersUnnamed("Several meters have the same %(identifier)s.", twins, identifier=LABELS[name])
 
 
 def _has_runs(session: Session, task: ExportTask) -> bool:

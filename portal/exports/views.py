@@ -22,14 +22,15 @@ from portal.exports import (
     notice_views,
     operations,
     operator_views,
+    preview_views,
     queries,
     rights,
     run_views,
 )
 from portal.exports.blueprint import Page, bp
 from portal.exports.forms import TaskForm
+from portal.exports.meter_checks import MetersUnnamed
 from portal.exports.models import ExportTask
-from portal.exports.operations import MetersUnnamed
 from portal.exports.reasons import advice
 from portal.exports.status import status
 from portal.licences import queries as licences
@@ -227,4 +228,4 @@ def containing_me() -> str:
 
 
 blueprints: tuple[Blueprint, ...] = (bp, formatter_views.bp, operator_views.bp)
-__all__ = ["blueprints", "notice_views", "run_views"]
+__all__ = ["blueprints", "notice_views", "preview_views", "run_views"]

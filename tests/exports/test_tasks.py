@@ -171,6 +171,35 @@ def test_meters_with_one_identifier_are_refused(session: Session, scene: Scene, 
     assert "the same Metering Code" in browser.post("/exports/tasks/new", data=_form(scene)).text
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (" CH-padded", "Centro · 2 has blanks around its Metering Code."),
+        ("CH\u200b-2", "Centro · 2 has an invisible character in its Metering Code."),
+    ],
+)
+def test_an_identifier_that_no_receiver_takes_is_refused_by_the_meters_name(
+    session: Session, scene: Scene, browser: FlaskClient, code: str, words: str
+) -> None:
+    scene.connectors[1].metering_code = code
+    session.commit()
+    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    assert answer.status_code == 422
+    assert words in answer.text
+    assert f'href="/connectors/{scene.connectors[1].id}">Centro · 2' in answer.text
+
+
+def test_sdat_takes_metering_codes_of_the_market_alone(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    scene.formatter.format, scene.formatter.settings = "sdat", {}
+    scene.connectors[0].metering_code = f"CH{1:031}"
+    session.commit()
+    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    assert answer.status_code == 422
+    assert "A metering code has 33 characters, this one has 10." in answer.text
+    assert "Centro · 2" in answer.text
+    assert "Centro · 1" not in answer.text
+
+
 def test_a_driver_who_charged_there_can_be_exported(session: Session, scene: Scene, browser: FlaskClient) -> None:
     driver = world.account(session, "driver@demo.example")
     known = scenes.add_driver(session, scene.owner, driver.email)

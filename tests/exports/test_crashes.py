@@ -186,21 +186,28 @@ def environment(settings: Settings, sshd: Sshd) -> dict[str, str]:
 
 
 def _crash(
-    session: Session, scenes: list[Scene], environment: dict[str, str], sshd: Sshd, seed: int, *, faults: int
+    session: Session,
+    scenes: list[Scene],
+    environment: dict[str, str],
+    sshd: Sshd,
+    seed: int,
+    *,
+    faults: int,
+    storm: bool,
 ) -> Counter[str]:
     receiver = Receiver([scene.folder for scene in scenes])
     log = Path(environment["DATA_DIR"]) / "crowd.log"
     with receiver.running(), run_valkey() as redis_url, contextlib.ExitStack() as stack:
+        print(f"seed {seed}")  # noqa: T201
         crowd = Crowd({**environment, "REDIS_URL": redis_url}, seed, log)
         stack.callback(crowd.end)
         acts: dict[Callable[[], None], int] = {
             lambda: crowd.kill_busy(session): 8,
             crowd.kill_one: 3,
-            crowd.freeze: 1,
-            lambda: crowd.cut(sshd): 3,
-            crowd.empty_redis: 1,
             lambda: _change_energy(session, crowd, scenes): 3,
         }
+        if storm:
+            acts |= {crowd.freeze: 1, lambda: crowd.cut(sshd): 3, crowd.empty_redis: 1}
         for _ in range(faults):
             time.sleep(crowd.chance.uniform(0.1, 1.0))
             (act,) = crowd.chance.choices(list(acts), list(acts.values()))
@@ -244,7 +251,9 @@ def _wait_until_over(session: Session, seconds: float, log: Path) -> None:
         if left != before:
             limit, before = time.monotonic() + seconds, left or 0
         time.sleep(0.2)
-    pytest.fail(f"not over after {seconds} s\n{log.read_text()[-3000:]}")
+    states = sa.select(ExportRun.id, ExportRun.state, ExportRun.revision, ExportRun.reason, ExportRun.compare)
+    stuck = session.execute(states.where(sa.or_(ExportRun.state.not_in(over), ExportRun.compare))).all()
+    pytest.fail(f"not over after {seconds} s: {stuck}\n{log.read_text()[-3000:]}")
 
 
 def _compare(session: Session, receiver: Receiver, seed: int) -> None:
@@ -302,7 +311,7 @@ def test_every_period_arrives_once_whatever_is_killed(
     session: Session, vault: Vault, sshd: Sshd, environment: dict[str, str]
 ) -> None:
     scenes = _many(session, vault, sshd, tasks=3, days=8)
-    _crash(session, scenes, environment, sshd, _seed(), faults=20)
+    _crash(session, scenes, environment, sshd, _seed(), faults=16, storm=False)
     first = sa.select(sa.func.count(ExportRun.id)).where(ExportRun.revision == 0)
     assert session.scalar(first) == 24
 
@@ -326,4 +335,4 @@ def test_every_period_arrives_once_in_a_long_storm(
     session: Session, vault: Vault, sshd: Sshd, environment: dict[str, str], seed: int
 ) -> None:
     scenes = _many(session, vault, sshd, tasks=5, days=25)
-    _crash(session, scenes, environment, sshd, seed, faults=100)
+    _crash(session, scenes, environment, sshd, seed, faults=100, storm=True)

@@ -27,15 +27,12 @@ ISSUE = Issue(17, CREATED)
 QUARTER = timedelta(minutes=15)
 
 
-def samples(pattern: str) -> list[Path]:
-    return sorted(SAMPLES.glob(pattern))
-
-
 def each(pattern: str) -> pytest.MarkDecorator:
-    """One test for each file, or one that says that there is none."""
-    none = pytest.param(None, marks=pytest.mark.skip(reason=f"no files from the field at {SAMPLES}"))
-    files = [pytest.param(path, id=path.name) for path in samples(pattern)]
-    return pytest.mark.parametrize("path", files or [none])
+    """One test for each file; none where nobody has the samples. LookupError where they are and these are not."""
+    paths = sorted(SAMPLES.glob(pattern))
+    if SAMPLES.is_dir() and not paths:
+        raise LookupError(f"{SAMPLES} holds no {pattern}")
+    return pytest.mark.parametrize("path", paths, ids=lambda path: path.name)
 
 
 def period(code: str, start: datetime, energy_wh: list[int], quality: str) -> MeterPeriod:

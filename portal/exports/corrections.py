@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 from portal.charging.models import EnergyChange
 from portal.core import background, clock
 from portal.exports import rights, values, webhooks
-from portal.exports.models import Corrections, ExportRun, ExportTask, RunKind, RunState
+from portal.exports.models import Corrections, ExportRun, ExportTask, Formatter, RunKind, RunState
+from portal.exports.writers import tells_register
 from portal.stations.models import Connector, StationGroupStation
 
 MOST_CHANGES, MOST_TASKS, MOST_RUNS = 500, 200, 50  # a look: the next one comes seconds later
@@ -35,7 +36,7 @@ def mark(session: Session) -> int:
     if not ids:
         return 0
     building, built = set(), set()
-    for change_id, run_id, state, built_at in session.execute(_touched(ids)):
+    for change_id, run_id, state, built_at in session.execute(_touched(session, ids)):
         if built_at is not None:
             built.add(run_id)
         elif state == RunState.WORKING:
@@ -46,16 +47,27 @@ def mark(session: Session) -> int:
     return len(ids)
 
 
-def _touched(ids: Iterable[int]) -> sa.Select[int, int, str, datetime | None]:
+def _touched(session: Session, ids: Iterable[int]) -> sa.Select[int, int, str, datetime | None]:
+    """Each change with the runs whose files it concerns: of its time, and every later one where they tell the running
+    register, which holds all that was before."""
     change, run = EnergyChange, ExportRun
-    overlaps = sa.and_(run.starts_at <= change.ends_at, run.ends_at > change.starts_at)
+    used = _exporting(sa.select(ExportTask.formatter_id)).where(change.id.in_(ids))
+    formatters = session.scalars(sa.select(Formatter).where(Formatter.id.in_(used)))
+    running = [formatter.id for formatter in formatters if tells_register(formatter)]
+    reached = sa.or_(run.starts_at <= change.ends_at, ExportTask.formatter_id.in_(running))
+    runs = sa.select(change.id, run.id, run.state, run.built_at).select_from(ExportTask)
+    return _exporting(runs.join(run, run.task_id == ExportTask.id)).where(
+        change.id.in_(ids), run.ends_at > change.starts_at, reached
+    )
+
+
+def _exporting(query: sa.Select) -> sa.Select:  # type: ignore[type-arg]  # keeps its columns
+    """With the tasks of a query the changes of what they export."""
+    inside = StationGroupStation.station_group_id == ExportTask.station_group_id
     return (
-        sa.select(change.id, run.id, run.state, run.built_at)
-        .join(Connector, Connector.id == change.connector_id)
-        .join(StationGroupStation, StationGroupStation.station_id == Connector.station_id)
-        .join(ExportTask, ExportTask.station_group_id == StationGroupStation.station_group_id)
-        .join(run, sa.and_(run.task_id == ExportTask.id, overlaps))
-        .where(change.id.in_(ids))
+        query.join(StationGroupStation, inside)
+        .join(Connector, Connector.station_id == StationGroupStation.station_id)
+        .join(EnergyChange, EnergyChange.connector_id == Connector.id)
     )
 
 

@@ -1,6 +1,6 @@
 """The files of a run, one after the other, each as its bytes are made."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import count, islice
@@ -16,7 +16,8 @@ from portal.exports.meters import meters
 from portal.exports.models import ExportRun, ExportValue, Files, Format, RunState
 from portal.exports.periods import DAY, day_begins
 from portal.exports.totals import Totals
-from portal.exports.writers import WRITERS, files_of, pattern_of, settings_of
+from portal.exports.values import Said
+from portal.exports.writers import WRITERS, files_of, pattern_of, settings_of, tells_parts, tells_register
 from portal.formats import sdat, xlsx_file
 from portal.formats.errors import FormatError
 from portal.formats.file_names import FILE_NAME, FileNameParts, file_name
@@ -53,9 +54,12 @@ class _Files:
         self._issue = Issue(run.id, created, replaces, _identifiers(session, replaces) if replaces else None)
         self._parts = name_parts(run, created)
         self._numbers = count()
+        self._quarters, self._register = tells_parts(formatter), tells_register(formatter)
+        self._sources = meters(session, run.task)
+        self._said = totals.said = Said(run, self._sources)
 
     def made(self) -> Iterator[Document]:
-        sources = meters(self._session, self._run.task)
+        sources = self._sources
         if self._format == Format.SDAT:
             return self._sdat(sources)
         if self._files == Files.METER:
@@ -63,26 +67,25 @@ class _Files:
         if self._files == Files.DAY:
             return self._daily(sources)
         if self._files == Files.METER_AND_DAY:
-            days = (day for row in self._rows(sources, quarters=True) for day in by_day(row, self._zone))
+            days = (day for row in self._rows(sources) for day in by_day(row, self._zone))
             return (self._one([day], meter=day.meter, day=self._day(day)) for day in days)
         self._check_size(len(sources), self._run.ends_at - self._run.starts_at)
         return iter([self._one(self._rows(sources))])
 
-    def _rows(self, sources: Iterable[EnergySource], *, quarters: bool = False) -> Iterator[MeterPeriod]:
+    def _rows(self, sources: Iterable[EnergySource]) -> Iterator[MeterPeriod]:
         """One row for each meter and period of the run; the periods of a meter stand behind each other."""
         periods, waiting = self._run.periods(), iter(sources)
         while some := list(islice(waiting, max(1, CONNECTORS_AT_ONCE // len(periods)))):
-            columns = [self._between(some, one.starts_at, one.ends_at, quarters=quarters) for one in periods]
+            columns = [self._between(some, one.starts_at, one.ends_at) for one in periods]
             for rows in zip(*columns, strict=True):
                 yield from rows
 
     def _between(
-        self, sources: Iterable[EnergySource], starts_at: datetime, ends_at: datetime, *, quarters: bool = False
+        self, sources: Sequence[EnergySource], starts_at: datetime, ends_at: datetime
     ) -> Iterator[MeterPeriod]:
-        quarters = quarters or self._writer.quarters(self._settings)
-        register = self._writer.register(self._settings)
-        rows = energy.meter_periods(self._session, sources, starts_at, ends_at, quarters=quarters, register=register)
-        return self._totals.count(rows)
+        parts = {"quarters": self._quarters, "register": self._register}
+        rows = energy.meter_periods(self._session, sources, starts_at, ends_at, **parts)
+        return self._totals.count(self._said.note(sources, rows))
 
     def _daily(self, sources: list[EnergySource]) -> Iterator[Document]:
         day = self._run.period_start

@@ -39,7 +39,7 @@ def draft(session: Session, run: ExportRun, content: IO[bytes]) -> Draft:
     totals = Totals()
     names, sizes = write(session, run, content, totals)
     names = [file_names.free_name(session, run, name) for name in names]
-    return Draft(content, names, sizes, totals, list(values.present(session, run)))
+    return Draft(content, names, sizes, totals, list(totals.said.values()) if totals.said else [])
 
 
 def write(session: Session, run: ExportRun, content: IO[bytes], totals: Totals) -> tuple[list[str], list[int]]:

@@ -270,6 +270,7 @@ class ExportValue(Base):
     measured: Mapped[int]
     substitute: Mapped[int]
     missing: Mapped[int]
+    register_wh: Mapped[int | None] = mapped_column(sa.BigInteger)  # where the files tell it
     fingerprint: Mapped[str] = mapped_column(sa.String(32), default="")
 
 

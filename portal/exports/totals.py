@@ -3,18 +3,20 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from portal.exports.values import Said
 from portal.formats.rows import MeterPeriod
 
 
 @dataclass(slots=True)
 class Totals:
-    """Rows are meters, or meters and days where each day has a file."""
+    """Rows are meters, or meters and days where each day has a file. `said`: what they say of each meter."""
 
     rows: int = 0
     energy_wh: int = 0
     quarters_measured: int = 0
     quarters_substitute: int = 0
     quarters_missing: int = 0
+    said: Said | None = None
 
     def count(self, rows: Iterable[MeterPeriod]) -> Iterator[MeterPeriod]:
         for row in rows:
@@ -26,4 +28,4 @@ class Totals:
             yield row
 
     def values(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in self.__slots__}
+        return {name: getattr(self, name) for name in self.__slots__ if name != "said"}

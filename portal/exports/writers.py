@@ -111,9 +111,15 @@ def settings_of(formatter: Formatter, zone: ZoneInfo) -> Any:
     return kind(**{name: value for name, value in plain.items() if name in known}, zone=zone)
 
 
-def takes_quarters(formatter: Formatter) -> bool:
-    """Whether the formatter's files tell quarter hours, or sums of some of a period. SettingsError."""
-    return WRITERS[formatter.format].quarters(settings_of(formatter, ZoneInfo("UTC")))
+def tells_parts(formatter: Formatter) -> bool:
+    """Whether the formatter's files tell quarter hours, or sums of some of a period, such as days. SettingsError."""
+    by_day = files_of(formatter) in (Files.DAY, Files.METER_AND_DAY)
+    return by_day or WRITERS[formatter.format].quarters(settings_of(formatter, ZoneInfo("UTC")))
+
+
+def tells_register(formatter: Formatter) -> bool:
+    """Whether the formatter's files tell the running register. SettingsError."""
+    return WRITERS[formatter.format].register(settings_of(formatter, ZoneInfo("UTC")))
 
 
 def files_of(formatter: Formatter) -> Files:

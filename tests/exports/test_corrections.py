@@ -1,7 +1,7 @@
 """Corrections: what arrives or changes after a file was built becomes a numbered revision, or is shown as pending."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -243,3 +243,57 @@ def test_several_periods_of_a_backlog_go_into_one_file(session: Session, scene: 
     assert (run.period_start.day, run.last_day.day, run.state) == (28, 29, "delivered")
     assert session.scalar(sa.select(sa.func.count()).select_from(ExportValue)) == 4
     assert run.energy_wh == 4210
+
+
+def test_energy_that_moves_to_another_day_of_a_files_period_is_a_correction(
+    session: Session, scene: Scene, work: Work
+) -> None:
+    scene.task.interval, scene.task.corrections = "monthly", "automatic"
+    scene.formatter.settings = {"files": "day", "file_name": "{day}-{revision}.csv"}
+    plan(session)
+    work()
+    moved = sa.text("UPDATE quarter_hour SET starts_at = :to WHERE energy_wh = 70")
+    session.execute(moved, {"to": _stamp(session, BEGINS_AT + timedelta(hours=2))})
+    changes.note(session, [(scene.connectors[0].id, BEGINS_AT, BEGINS_AT + 2 * DAY)])
+    session.commit()
+    plan(session)
+    work()
+    assert [(run.revision, run.energy_wh) for run in runs(session)] == [(0, 1570 + 2640), (1, 1570 + 2640)]
+    assert [delta.only_spread for delta in corrections.report(session, runs(session)[1])] == [True]
+
+
+def _stamp(session: Session, instant: datetime) -> datetime | str:
+    """An instant as the engine compares it in bare SQL."""
+    postgresql = session.get_bind().dialect.name == "postgresql"
+    return instant if postgresql else f"{instant:%Y-%m-%d %H:%M:%S.%f}"
+
+
+@pytest.mark.parametrize("files", ["task", "day", "meter_and_day"])
+def test_in_whatever_parts_it_was_written_unchanged_energy_is_no_correction(
+    session: Session, scene: Scene, work: Work, files: str
+) -> None:
+    scene.task.interval = "monthly"
+    names = {"task": "{period_start}.csv", "day": "{day}.csv", "meter_and_day": "{meter}-{day}.csv"}
+    scene.formatter.settings = {"files": files, "file_name": names[files], "per": "quarter"}
+    plan(session)
+    work()
+    changes.note(session, [(connector.id, BEGINS_AT, BEGINS_AT + 2 * DAY) for connector in scene.connectors])
+    session.commit()
+    plan(session)
+    assert [(run.revision, run.state, run.compare) for run in runs(session)] == [(0, "delivered", False)]
+
+
+def test_late_energy_corrects_every_later_reading_of_the_running_register(
+    session: Session, scene: Scene, work: Work
+) -> None:
+    scene.task.corrections = "automatic"
+    columns = ["identifier", "period_start", "register_kwh"]
+    scene.formatter.settings = {"file_name": "{period_start}-{revision}.csv", "columns": columns}
+    plan(session)
+    work()
+    late(session, scene)
+    plan(session)
+    work()
+    assert [(run.period_start.day, run.revision) for run in runs(session)] == [(28, 0), (28, 1), (29, 0), (29, 1)]
+    readings = {name: content.splitlines()[1].split(b";")[2] for name, content in scene.files().items()}
+    assert readings["20260329-1.csv"] == b"1.820"

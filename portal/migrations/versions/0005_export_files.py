@@ -47,6 +47,7 @@ def upgrade() -> None:
         sa.Column("measured", sa.Integer(), nullable=False),
         sa.Column("substitute", sa.Integer(), nullable=False),
         sa.Column("missing", sa.Integer(), nullable=False),
+        sa.Column("register_wh", sa.BigInteger(), nullable=True),
         sa.Column("fingerprint", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(
             ["run_id"], ["export_run.id"], name=op.f("fk_export_value_run_id_export_run"), ondelete="CASCADE"

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 
 from portal.core import clock
 from portal.core.db import Base
@@ -92,26 +92,31 @@ class Destination(Base):
         return self.certificate_check != CertificateCheck.PIN or self.certificate_fingerprint is not None
 
 
-class DestinationLoan(Base):
-    """A destination that an address may use: by its name alone, without seeing server, user or secret."""
-
-    __tablename__ = "destination_loan"
-    __table_args__ = (
-        sa.CheckConstraint("email = lower(email)", "email_is_lower_case"),
-        sa.Index("ix_destination_loan_email", "email", "ended_at"),
-        sa.Index(
-            "uq_destination_loan_open",
-            "destination_id",
-            "email",
-            unique=True,
-            sqlite_where=sa.text("ended_at IS NULL"),
-            postgresql_where=sa.text("ended_at IS NULL"),
-        ),
-    )
+class Loan:
+    """What every loan of a part of an export says: to which address, by whom, until when. Its table is called after
+    the part, of which one address has one loan at a time."""
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    destination_id: Mapped[int] = mapped_column(sa.ForeignKey("destination.id", ondelete="CASCADE"))
     email: Mapped[str] = mapped_column(sa.String(254))
     lent_by_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))
     lent_at: Mapped[datetime] = mapped_column(default=clock.now)
     ended_at: Mapped[datetime | None]
+
+    @declared_attr.directive
+    def __table_args__(cls) -> tuple[Any, ...]:  # noqa: N805  of the class, as SQLAlchemy calls it
+        table = str(cls.__tablename__)  # type: ignore[attr-defined]  # of the class that mixes this in
+        open_ = sa.text("ended_at IS NULL")
+        part = f"{table.removesuffix('_loan')}_id"
+        return (
+            sa.CheckConstraint("email = lower(email)", "email_is_lower_case"),
+            sa.Index(f"ix_{table}_email", "email", "ended_at"),
+            sa.Index(f"uq_{table}_open", part, "email", unique=True, sqlite_where=open_, postgresql_where=open_),
+        )
+
+
+class DestinationLoan(Loan, Base):
+    """A destination that an address may use: by its name alone, without seeing server, user or secret."""
+
+    __tablename__ = "destination_loan"
+
+    destination_id: Mapped[int] = mapped_column(sa.ForeignKey("destination.id", ondelete="CASCADE"))

@@ -16,8 +16,9 @@ from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.vault import Vault, VaultError
 from portal.core.web import guard, limiter
-from portal.delivery import labels, loans, operations, queries
+from portal.delivery import labels, operations, queries
 from portal.delivery.forms import DestinationForm, KeyForm, LendForm, PasswordForm
+from portal.delivery.loans import DESTINATIONS
 from portal.delivery.models import Destination, DestinationLoan, Login, Protocol
 from portal.delivery.sending import SECRET_LOST, look_at_peer, probe, reach, target
 from portal.transports import DeliveryError, PeerChangedError, StepName
@@ -48,7 +49,7 @@ def _vault() -> Vault:
 def list_destinations() -> str:
     session = db.session()
     rows = queries.destinations(session, current_user.id)
-    lent = [each for each in queries.usable(session, current_user.id) if each.lent_by]
+    lent = [each for each in DESTINATIONS.usable(session, current_user.id) if each.lent_by]
     return render_template("destinations/list.html", rows=rows, lent=lent, labels=labels)
 
 
@@ -76,7 +77,7 @@ def show(destination: Destination) -> Page:
 
 def _shown(destination: Destination, form: LendForm) -> Page:
     session = db.session()
-    tasks, lent = queries.tasks_of(session, destination), queries.loans(session, destination)
+    tasks, lent = queries.tasks_of(session, destination), DESTINATIONS.loans(session, destination)
     page = render_template("destinations/show.html", row=destination, tasks=tasks, loans=lent, form=form, labels=labels)
     return page, 422 if form.errors else 200
 
@@ -227,7 +228,7 @@ def lend(destination: Destination) -> Page:
     form = LendForm()
     if form.validate_on_submit():
         try:
-            loans.lend(db.session(), current_account(), destination, form.email.data or "")
+            DESTINATIONS.lend(db.session(), current_account(), destination, form.email.data or "")
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
@@ -238,11 +239,11 @@ def lend(destination: Destination) -> Page:
 
 
 @bp.post("/<int:destination_id>/loans/<int:destination_loan_id>/end")
-@guard("destination:edit", destination=queries.destination, destination_loan=queries.loan)
+@guard("destination:edit", destination=queries.destination, destination_loan=DESTINATIONS.loan)
 def end_loan(destination: Destination, destination_loan: DestinationLoan) -> Response:
     if destination_loan.destination_id != destination.id:
         raise NotThere
-    loans.end(db.session(), current_account(), destination, destination_loan)
+    DESTINATIONS.end(db.session(), current_account(), destination, destination_loan)
     db.session.commit()
     flash(gettext("The destination is lent to this address no longer."), "success")
     return redirect(url_for("destinations.show", destination_id=destination.id))

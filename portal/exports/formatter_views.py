@@ -16,9 +16,10 @@ from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
 from portal.delivery.forms import LendForm
-from portal.exports import formatter_loans, formatters, labels, queries
+from portal.exports import formatters, labels, queries
 from portal.exports.blueprint import Page
 from portal.exports.formatter_forms import FormatterForm, fields_of
+from portal.exports.formatter_loans import FORMATTERS
 from portal.exports.meters import meters_of_group
 from portal.exports.models import Formatter, FormatterLoan
 from portal.exports.periods import make_period
@@ -33,8 +34,9 @@ PREVIEW_METERS = 3
 def list_formatters() -> str:
     session = db.session()
     rows = queries.formatters(session, current_user.id)
-    lent = [each for each in formatter_loans.usable(session, current_user.id) if each.lent_by]
-    return render_template("formatters/list.html", rows=rows, lent=lent, labels=labels)
+    lent = [each for each in FORMATTERS.usable(session, current_user.id) if each.lent_by]
+    formats = formatters.formats(session, [each.id for each in lent])
+    return render_template("formatters/list.html", rows=rows, lent=lent, formats=formats, labels=labels)
 
 
 @bp.route("/new", methods=["GET", "POST"])
@@ -127,23 +129,23 @@ def lend(formatter: Formatter) -> Page:
     session, form = db.session(), LendForm()
     if form.validate_on_submit():
         try:
-            formatter_loans.lend(session, current_account(), formatter, form.email.data or "")
+            FORMATTERS.lend(session, current_account(), formatter, form.email.data or "")
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
             session.commit()
             flash(gettext("The formatter is lent by its name."), "success")
             return redirect(url_for("formatters.lend", formatter_id=formatter.id))
-    lent = formatter_loans.loans(session, formatter)
+    lent = FORMATTERS.loans(session, formatter)
     return render_template("formatters/lend.html", row=formatter, loans=lent, form=form), 422 if form.errors else 200
 
 
 @bp.post("/<int:formatter_id>/loans/<int:formatter_loan_id>/end")
-@guard("formatter:edit", formatter=queries.formatter, formatter_loan=formatter_loans.loan)
+@guard("formatter:edit", formatter=queries.formatter, formatter_loan=FORMATTERS.loan)
 def end_loan(formatter: Formatter, formatter_loan: FormatterLoan) -> Response:
     if formatter_loan.formatter_id != formatter.id:
         raise NotThere
-    formatter_loans.end(db.session(), current_account(), formatter, formatter_loan)
+    FORMATTERS.end(db.session(), current_account(), formatter, formatter_loan)
     db.session.commit()
     flash(gettext("The formatter is lent to this address no longer."), "success")
     return redirect(url_for("formatters.lend", formatter_id=formatter.id))

@@ -1,7 +1,7 @@
 """Rules of formatters: settings are proved by building what the format wants, file names by their pattern."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -76,6 +76,14 @@ def delete(session: Session, actor: Account, row: Formatter) -> None:
         raise RuleBroken("", "Tasks use this formatter. Delete them, or choose another formatter there.")
     _record(session, actor, "formatter.deleted", row)
     session.delete(row)
+
+
+def formats(session: Session, ids: Sequence[int]) -> Mapping[int, str]:
+    """The format of each of these formatters, for a list of some that are lent."""
+    if not ids:
+        return {}
+    rows = session.execute(sa.select(Formatter.id, Formatter.format).where(Formatter.id.in_(ids)))
+    return {row[0]: row[1] for row in rows}
 
 
 def check(wanted: Wanted) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.accounts.models import Account
 from portal.core import clock
 from portal.core.db import Base
-from portal.delivery.models import Destination
+from portal.delivery.models import Destination, Loan
 from portal.exports.periods import Interval, Period, split
 from portal.stations.models import StationGroup
 
@@ -89,29 +89,12 @@ class Formatter(Base):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
-class FormatterLoan(Base):
+class FormatterLoan(Loan, Base):
     """A formatter that an address may use by its name alone."""
 
     __tablename__ = "formatter_loan"
-    __table_args__ = (
-        sa.CheckConstraint("email = lower(email)", "email_is_lower_case"),
-        sa.Index("ix_formatter_loan_email", "email", "ended_at"),
-        sa.Index(
-            "uq_formatter_loan_open",
-            "formatter_id",
-            "email",
-            unique=True,
-            sqlite_where=sa.text("ended_at IS NULL"),
-            postgresql_where=sa.text("ended_at IS NULL"),
-        ),
-    )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
     formatter_id: Mapped[int] = mapped_column(sa.ForeignKey("formatter.id", ondelete="CASCADE"))
-    email: Mapped[str] = mapped_column(sa.String(254))
-    lent_by_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))
-    lent_at: Mapped[datetime] = mapped_column(default=clock.now)
-    ended_at: Mapped[datetime | None]
 
 
 class ExportTask(Base):

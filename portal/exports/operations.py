@@ -17,9 +17,10 @@ from portal.charging.models import ChargingSession, Driver
 from portal.core import audit, authz, background, clock
 from portal.core.errors import RuleBroken
 from portal.core.files import StoredFile
-from portal.delivery import queries as delivery
+from portal.delivery.loans import DESTINATIONS
 from portal.delivery.models import Destination
-from portal.exports import formatter_loans, planning, revisions
+from portal.exports import planning, revisions
+from portal.exports.formatter_loans import FORMATTERS
 from portal.exports.meter_checks import check_meters
 from portal.exports.models import Corrections, ExportFile, ExportRun, ExportTask, Formatter, RunState, Scope, Trigger
 from portal.exports.periods import Interval
@@ -134,9 +135,9 @@ def _fill(session: Session, actor: Account, task: ExportTask, wanted: Wanted) ->
         _check_name(session, task, wanted.name.strip())
         group = _group(session, actor, wanted.station_group_id)
         user = _user(session, actor, group, wanted)
-        if not formatter_loans.may_use(session, actor.id, wanted.formatter_id):
+        if not FORMATTERS.may_use(session, actor.id, wanted.formatter_id):
             raise RuleBroken("formatter", "Choose one of your formatters, or one that is lent to you.")
-        if not delivery.may_use(session, actor.id, wanted.destination_id):
+        if not DESTINATIONS.may_use(session, actor.id, wanted.destination_id):
             raise RuleBroken("destination", "Choose one of your destinations, or one that is lent to you.")
         _check_days(wanted)
     task.name, task.scope, task.interval = wanted.name.strip(), wanted.scope.value, wanted.interval.value

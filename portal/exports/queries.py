@@ -13,9 +13,10 @@ from portal.core import authz
 from portal.core.db import NO_ROW
 from portal.core.errors import NotAllowed, NotThere
 from portal.core.paging import SIZE, Page, offset
-from portal.delivery import queries as delivery
+from portal.delivery.loans import DESTINATIONS
 from portal.delivery.models import Destination
-from portal.exports import formatter_loans, rights
+from portal.exports import rights
+from portal.exports.formatter_loans import FORMATTERS
 from portal.exports.models import ExportRun, ExportTask, Formatter, RunState, Scope
 from portal.exports.status import Facts
 from portal.licences.models import Kind, Licence
@@ -128,8 +129,8 @@ def tasks_with(session: Session, row: Formatter) -> Sequence[str]:
 def counted(session: Session, account_id: int) -> Counted:
     """How far the account has come in setting up an export; what is lent to it counts."""
     usable = (
-        (Destination, delivery.is_usable(account_id)),
-        (Formatter, formatter_loans.is_usable(account_id)),
+        (Destination, DESTINATIONS.is_usable(account_id)),
+        (Formatter, FORMATTERS.is_usable(account_id)),
         (ExportTask, ExportTask.owner_id == account_id),
     )
     counts = [sa.select(sa.func.count(kind.id)).where(which).scalar_subquery() for kind, which in usable]

@@ -8,8 +8,9 @@ from sqlalchemy.orm import Session
 
 from portal.charging.energy import EnergySource, uncovered
 from portal.core import clock
-from portal.delivery import queries as delivery
-from portal.exports import formatter_loans, rights
+from portal.delivery.loans import DESTINATIONS
+from portal.exports import rights
+from portal.exports.formatter_loans import FORMATTERS
 from portal.exports.meters import meters
 from portal.exports.models import ExportRun, ExportTask, Scope, Trigger
 from portal.licences import queries as licences
@@ -43,7 +44,7 @@ def stop(session: Session, task: ExportTask) -> Obstacle | None:
 
 
 def _taken_back(session: Session, task: ExportTask) -> Obstacle | None:
-    if task.borrows_destination and not delivery.may_use(session, task.owner_id, task.destination_id):
+    if task.borrows_destination and not DESTINATIONS.may_use(session, task.owner_id, task.destination_id):
         return Obstacle("not_lent", {"part": "destination", "name": task.destination.name})
     return None
 
@@ -52,7 +53,7 @@ def _of_the_task(session: Session, task: ExportTask) -> Obstacle | None:
     stopped = stop(session, task)
     if stopped is not None:
         return stopped
-    if task.borrows_formatter and not formatter_loans.may_use(session, task.owner_id, task.formatter_id):
+    if task.borrows_formatter and not FORMATTERS.may_use(session, task.owner_id, task.formatter_id):
         return Obstacle("not_lent", {"part": "formatter", "name": task.formatter.name})
     if not task.destination.peer_is_known or task.destination.changed_at is not None:
         return Obstacle("host_key", {"destination": task.destination.name})

@@ -14,9 +14,8 @@ from portal.core import clock, forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard, limiter
-from portal.delivery import queries as delivery
+from portal.delivery.loans import DESTINATIONS
 from portal.exports import (
-    formatter_loans,
     formatter_views,
     labels,
     notice_views,
@@ -28,6 +27,7 @@ from portal.exports import (
     run_views,
 )
 from portal.exports.blueprint import Page, bp
+from portal.exports.formatter_loans import FORMATTERS
 from portal.exports.forms import TaskForm
 from portal.exports.meter_checks import MetersUnnamed
 from portal.exports.models import ExportTask
@@ -145,8 +145,8 @@ def _present(task: ExportTask) -> dict[str, object]:
 def _offer(form: TaskForm) -> None:
     session = db.session()
     groups = queries.groups_to_export(session, current_user.id)
-    parts = formatter_loans.usable(session, current_user.id)
-    form.offer(groups, parts, delivery.usable(session, current_user.id))
+    parts = FORMATTERS.usable(session, current_user.id)
+    form.offer(groups, parts, DESTINATIONS.usable(session, current_user.id))
 
 
 def _form(template: str, form: TaskForm, unnamed: MetersUnnamed | None, **values: object) -> Page:

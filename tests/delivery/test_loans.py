@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core.audit import AuditEntry
-from portal.delivery import queries
+from portal.delivery.loans import DESTINATIONS
 from portal.delivery.models import Destination, DestinationLoan
 from tests import world
 
@@ -40,8 +40,8 @@ def test_the_borrower_uses_it_by_name_and_learns_nothing_else(
 ) -> None:  # fmt: skip
     destination.host, destination.username = "secret-host.example", "secret-user"
     session.commit()
-    assert queries.usable(session, borrower.id) == [(destination.id, destination.name, owner.email)]
-    assert queries.may_use(session, borrower.id, destination.id)
+    assert DESTINATIONS.usable(session, borrower.id) == [(destination.id, destination.name, owner.email)]
+    assert DESTINATIONS.may_use(session, borrower.id, destination.id)
     session.commit()
     browser = logged_in(borrower)
     page = browser.get("/exports/destinations").text
@@ -61,12 +61,12 @@ def test_it_ends_in_one_click_and_can_begin_again(
     session.commit()
     assert BORROWER in browser.get(f"/exports/destinations/{destination.id}").text
     browser.post(end_of(lent))
-    assert not queries.may_use(session, borrower.id, destination.id)
-    assert queries.usable(session, borrower.id) == []
+    assert not DESTINATIONS.may_use(session, borrower.id, destination.id)
+    assert DESTINATIONS.usable(session, borrower.id) == []
     session.commit()
     assert browser.post(end_of(lent)).status_code == 302
     browser.post(f"/exports/destinations/{destination.id}/lend", data={"email": BORROWER})
-    assert queries.may_use(session, borrower.id, destination.id)
+    assert DESTINATIONS.may_use(session, borrower.id, destination.id)
     of_destinations = AuditEntry.action.like("destination.%")
     actions = session.scalars(sa.select(AuditEntry.action).where(of_destinations).order_by(AuditEntry.id)).all()
     assert actions == ["destination.lent", "destination.taken_back", "destination.lent"]
@@ -75,13 +75,13 @@ def test_it_ends_in_one_click_and_can_begin_again(
 def test_only_a_confirmed_address_borrows(session: Session, lent: DestinationLoan, borrower: Account) -> None:
     borrower.verified_at = None
     session.flush()
-    assert not queries.may_use(session, borrower.id, lent.destination_id)
+    assert not DESTINATIONS.may_use(session, borrower.id, lent.destination_id)
 
 
 def test_an_ended_loan_and_a_stranger_use_nothing(session: Session, destination: Destination) -> None:
     stranger = world.account(session, "stranger@demo.example")
-    assert not queries.may_use(session, stranger.id, destination.id)
-    assert queries.usable(session, stranger.id) == []
+    assert not DESTINATIONS.may_use(session, stranger.id, destination.id)
+    assert DESTINATIONS.usable(session, stranger.id) == []
 
 
 def test_only_the_owner_lends_and_takes_back(

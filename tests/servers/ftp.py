@@ -3,13 +3,16 @@
 vsftpd and ProFTPD demand that the data channel resumes the TLS session of the control channel, as they do by default.
 """
 
+import atexit
 import contextlib
+import functools
 import getpass
 import grp
 import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,7 +74,7 @@ def run_ftp(
     a full disk.
     """
     user = "nobody" if os.geteuid() == 0 else getpass.getuser()
-    program = need(kind)
+    program = _within_reach(need(kind))
     shown = certificate or AUTHORITY.issue()
     with folder(owner=user) as home:
         setup = _Setup(home, free_port(), user, home / "server.pem", implicit, settings)
@@ -119,7 +122,7 @@ def _proftpd(setup: _Setup, program: str) -> tuple[str, list[str], str | None]:
     _write_user(setup)
     _give(setup.home / "users", setup.user)
     account = pwd.getpwnam(setup.user)
-    modules = UNPACKED / "usr/lib/proftpd"
+    modules = _unpacked() / "usr/lib/proftpd"
     options = ["UseImplicitSSL"] if setup.implicit else []
     lines = [
         *([f"ModulePath {modules}"] if modules.is_dir() else []),
@@ -152,6 +155,21 @@ def _pure_ftpd(setup: _Setup, program: str) -> tuple[str, list[str], str | None]
     command += ["3", "-2", str(setup.certificate), "-u", "1", "-g", str(setup.home / "pid"), "-f", "none"]
     command += ["-C", "100", "-c", "100", *setup.settings]
     return "utility", command, None
+
+
+def _within_reach(program: str) -> str:
+    return str(_unpacked() / Path(program).relative_to(UNPACKED)) if UNPACKED in Path(program).parents else program
+
+
+@functools.cache
+def _unpacked() -> Path:
+    """UNPACKED, or a copy of it while this process lives where a server's user may not enter the clone's folders."""
+    if not UNPACKED.is_dir() or all(place.stat().st_mode & 0o001 for place in (UNPACKED, *UNPACKED.parents)):
+        return UNPACKED
+    copy = tempfile.TemporaryDirectory(prefix="pq-")
+    atexit.register(copy.cleanup)
+    Path(copy.name).chmod(0o755)
+    return Path(shutil.copytree(UNPACKED, Path(copy.name) / "servers", symlinks=True))
 
 
 def _tool(name: str) -> str:

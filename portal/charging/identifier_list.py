@@ -4,7 +4,6 @@ It goes over the owner's charging points and the virtual meters of his drivers a
 one file (A to B, B to C, or two exchanged): what counts is how it looks afterwards.
 """
 
-import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +13,12 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.charging.models import Driver
-from portal.core import audit
+from portal.core import audit, text_tables
 from portal.core.errors import N_, RuleBroken
 from portal.formats.rows import CONTROL
 from portal.stations.models import IDENTIFIERS, Connector, Station
 
-MOST_BYTES, MOST_ROWS, LONGEST = 1_000_000, 10_000, 80
-DELIMITERS = ";,\t"
+LONGEST = 80
 HEADINGS = {"old", "alt", "ancien", "vecchio"}
 NO_OLD = N_("The old identifier is missing.")
 NO_NEW = N_("The new identifier is missing.")
@@ -48,34 +46,15 @@ class Row:
 
 
 def read(data: bytes) -> list[Row]:
-    """The rows of a file, parted by semicolon, comma or tab, UTF-8 or Latin-1, blanks around a value left out; a first
-    line of headings is passed over. RuleBroken on `file` for what is no such file, or too large."""
-    if len(data) > MOST_BYTES:
-        raise RuleBroken("file", "The file has more than 1 MB. Divide it.")
-    if b"\0" in data:
-        raise RuleBroken("file", "This is no text file. Save the table as CSV and try again.")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    lines = text.splitlines()
-    head = next((line for line in lines if line.strip()), "")
-    rows: list[Row] = []
-    try:
-        for cells in (reader := csv.reader(lines, delimiter=max(DELIMITERS, key=head.count))):
-            old, new, *_ = (*(cell.strip() for cell in cells), "", "")
-            if not old and not new:
-                continue
-            if not rows and old.casefold() in HEADINGS:
-                continue
-            if len(rows) == MOST_ROWS:
-                raise RuleBroken("file", "The file has more than %(most)s rows. Divide it.", most=MOST_ROWS)
-            rows.append(Row(reader.line_num, old[: LONGEST + 1], new[: LONGEST + 1]))
-    except csv.Error:
-        raise RuleBroken("file", "This is no text file. Save the table as CSV and try again.") from None
-    if not rows:
-        raise RuleBroken("file", "The file holds no row: the old identifier, then the new one.")
-    return rows
+    """The rows of a file; a first line of headings is passed over. RuleBroken on `file` for what is no such file."""
+    table = text_tables.read(
+        data,
+        columns=2,
+        longest=LONGEST + 1,
+        nothing=N_("The file holds no row: the old identifier, then the new one."),
+        is_heading=lambda _line, cells: cells[0].casefold() in HEADINGS,
+    )
+    return [Row(line, old, new) for line, (old, new) in table]
 
 
 def judge(session: Session, owner: Account, identifier: str, rows: Sequence[Row]) -> None:

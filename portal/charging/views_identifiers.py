@@ -8,16 +8,18 @@ from portal.accounts import login
 from portal.charging import flagged, identifier_list
 from portal.charging.forms import IdentifierListForm
 from portal.charging.identifier_list import Row
-from portal.core import files, forms, web
-from portal.core.db import LARGEST_ID, db
+from portal.core import forms, web
+from portal.core.db import db
 from portal.core.display import ngettext
 from portal.core.errors import RuleBroken
+from portal.core.looking import LookedAt
 from portal.core.paging import SIZE, Page, offset
+from portal.core.text_tables import MOST_BYTES
 from portal.core.web import guard, takes_files
 from portal.formats.rows import LABELS
 
 bp = Blueprint("identifiers", __name__, url_prefix="/identifiers")
-KEPT = "identifier_list"  # in the account's session: which identifier, and the id of the file that is looked at
+FILE, IDENTIFIER = LookedAt("identifier_list", "identifiers.csv"), "identifier_list_of"  # in the account's session
 Answer = str | tuple[str, int] | Response
 
 
@@ -27,14 +29,14 @@ Answer = str | tuple[str, int] | Response
 def upload() -> Answer:
     form = IdentifierListForm()
     if form.validate_on_submit():
-        data = form.file.data.stream.read(identifier_list.MOST_BYTES + 1)
+        data = form.file.data.stream.read(MOST_BYTES + 1)
         try:
             identifier_list.read(data)
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
-            _discard()
-            session[KEPT] = [form.identifier.data, files.keep(db.session(), "identifiers.csv", [data]).id]
+            FILE.keep(data)
+            session[IDENTIFIER] = form.identifier.data
             db.session.commit()
             return redirect(url_for("identifiers.preview"))
     open_rows = flagged.open_rows(db.session(), login.current_account().id)
@@ -68,7 +70,7 @@ def write() -> Response:
         db.session.rollback()
         flash(gettext("Something has changed since you looked: nothing is written yet. Look again."), "warning")
         return redirect(url_for("identifiers.preview"))
-    _discard()
+    FILE.discard()
     db.session.commit()
     flash(ngettext("%(num)s identifier is changed.", "%(num)s identifiers are changed.", count), "success")
     return redirect(url_for("identifiers.upload"))
@@ -77,7 +79,7 @@ def write() -> Response:
 @bp.post("/discard")
 @guard("identifier:edit")
 def discard() -> Response:
-    _discard()
+    FILE.discard()
     db.session.commit()
     flash(gettext("The file is discarded. Nothing was changed."), "info")
     return redirect(url_for("identifiers.upload"))
@@ -85,17 +87,8 @@ def discard() -> Response:
 
 def _kept() -> tuple[str, list[Row]]:
     """The identifier and the rows of the file that is looked at; no rows without one."""
-    kept = session.get(KEPT)
-    if not isinstance(kept, list) or len(kept) != 2 or not isinstance(kept[1], int) or kept[1] > LARGEST_ID:
-        return "", []
-    data = b"".join(files.chunks(db.session(), kept[1]))
-    return str(kept[0]), identifier_list.read(data) if data else []
-
-
-def _discard() -> None:
-    kept = session.pop(KEPT, None)
-    if isinstance(kept, list) and isinstance(kept[-1], int):
-        files.discard(db.session(), kept[-1])
+    data = FILE.data()
+    return str(session.get(IDENTIFIER, "")), identifier_list.read(data) if data else []
 
 
 def _again() -> Response:

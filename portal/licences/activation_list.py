@@ -1,8 +1,7 @@
 """Many licences from a text file: read it, judge it row by row, activate what can be. Nothing is kept by the way."""
 
-import csv
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -12,14 +11,13 @@ from sqlalchemy.orm import Session
 
 from portal.accounts import emails
 from portal.accounts.models import Account
-from portal.core import clock
+from portal.core import clock, text_tables
 from portal.core.errors import N_, RuleBroken
 from portal.licences import operations
 from portal.licences.models import Kind, Licence
 from portal.licences.operations import Wanted
 
-MOST_BYTES, MOST_ROWS, LONGEST_CELL = 1_000_000, 10_000, 300
-DELIMITERS = ";,\t"
+LONGEST_CELL = 300
 DAYS = ("%Y-%m-%d", "%d.%m.%Y")
 NO_KIND = N_("There is no such licence.")
 NO_DAY = N_("This is no day: write it as 2027-01-31 or 31.01.2027.")
@@ -52,44 +50,22 @@ class Row:
 
 
 def read(data: bytes, names: Mapping[str, Kind], today: date) -> list[Row]:
-    """The rows of a file "e-mail; licence; first day; last day": UTF-8 or Latin-1, parted by semicolon, comma or tab,
-    with or without headings. `names` are the words for each kind in lower case. An empty first day is today, an empty
-    last day is no end. RuleBroken for what is no such file, and for one that is too large.
+    """The rows of a file "e-mail; licence; first day; last day", with or without headings. `names` are the words for
+    each kind in lower case. An empty first day is today, an empty last day is no end. RuleBroken on `file` for what is
+    no such file.
     """
-    if len(data) > MOST_BYTES:
-        raise RuleBroken("file", "The file has more than 1 MB. Divide it.")
-    if b"\0" in data:
-        raise RuleBroken("file", "This is no text file. Save the table as CSV and try again.")
-    rows: list[Row] = []
-    for line, cells in _cells(data):
-        if len(rows) == MOST_ROWS:
-            raise RuleBroken("file", "The file has more than %(most)s rows. Divide it.", most=MOST_ROWS)
-        if rows or "@" in cells[0] or line > 1:
-            rows.append(_row(line, cells, names, today))
-    if not rows:
-        raise RuleBroken("file", "The file holds no row: e-mail address, licence, first day, last day.")
-    return rows
-
-
-def _cells(data: bytes) -> Iterator[tuple[int, tuple[str, ...]]]:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("latin-1")
-    lines = text.splitlines()
-    head = next((line for line in lines if line.strip()), "")
-    reader = csv.reader(lines, delimiter=max(DELIMITERS, key=head.count))
-    try:
-        for cells in reader:
-            found = tuple(cell.strip()[:LONGEST_CELL] for cell in cells)
-            if any(found):
-                yield reader.line_num, found
-    except csv.Error:
-        raise RuleBroken("file", "This is no text file. Save the table as CSV and try again.") from None
+    table = text_tables.read(
+        data,
+        columns=4,
+        longest=LONGEST_CELL,
+        nothing=N_("The file holds no row: e-mail address, licence, first day, last day."),
+        is_heading=lambda line, cells: line == 1 and "@" not in cells[0],
+    )
+    return [_row(line, cells, names, today) for line, cells in table]
 
 
 def _row(line: int, cells: tuple[str, ...], names: Mapping[str, Kind], today: date) -> Row:
-    row = Row(line, (*cells, "", "", "", "")[:4])
+    row = Row(line, cells)
     address, kind, first_day, last_day = row.cells
     try:
         row.email = emails.normalise(address)

@@ -2,17 +2,19 @@
 
 from typing import Any
 
-from flask import Blueprint, current_app, flash, redirect, render_template, request, session, url_for
+from flask import Blueprint, current_app, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from portal.accounts import login
 from portal.accounts.links import Links
-from portal.core import clock, files, forms, web
-from portal.core.db import LARGEST_ID, db
+from portal.core import clock, forms, web
+from portal.core.db import db
 from portal.core.display import ngettext
 from portal.core.errors import RuleBroken
+from portal.core.looking import LookedAt
 from portal.core.paging import SIZE, Page, offset
+from portal.core.text_tables import MOST_BYTES
 from portal.core.web import guard, takes_files
 from portal.licences import activation_list, telling
 from portal.licences.activation_list import Row
@@ -22,7 +24,7 @@ from portal.licences.words import WORDS
 
 bp = Blueprint("licence_lists", __name__, url_prefix="/operator/licences/list")
 Answer = tuple[str, int] | str | Response
-KEPT = "licence_list"  # in the operator's session: the id of the file that is looked at
+FILE = LookedAt("licence_list", "licences.csv")
 
 
 @bp.route("", methods=["GET", "POST"])
@@ -31,14 +33,13 @@ KEPT = "licence_list"  # in the operator's session: the id of the file that is l
 def upload() -> Answer:
     form = ListForm()
     if form.validate_on_submit():
-        data = form.file.data.stream.read(activation_list.MOST_BYTES + 1)
+        data = form.file.data.stream.read(MOST_BYTES + 1)
         try:
             _read(data)
         except RuleBroken as broken:
             forms.show(form, broken)
         else:
-            _discard()
-            session[KEPT] = files.keep(db.session(), "licences.csv", [data]).id
+            FILE.keep(data)
             db.session.commit()
             return redirect(url_for("licence_lists.preview"))
     return render_template("operator/upload_licences.html", form=form, words=WORDS), 422 if form.errors else 200
@@ -70,7 +71,7 @@ def activate() -> Answer:
         flash(gettext("Something has changed since you looked: nothing is activated yet. Look again."), "warning")
         return redirect(url_for("licence_lists.preview"))
     telling.of_activation(db.session(), Links.of(current_app.extensions["settings"]), done)
-    _discard()
+    FILE.discard()
     db.session.commit()
     say = ngettext("%(num)s licence is activated.", "%(num)s licences are activated.", len(done))
     flash(f"{say} {gettext('The accounts are told by mail.')}", "success")
@@ -80,7 +81,7 @@ def activate() -> Answer:
 @bp.post("/discard")
 @guard("licence:activate")
 def discard() -> Response:
-    _discard()
+    FILE.discard()
     db.session.commit()
     flash(gettext("The file is discarded. Nothing was activated."), "info")
     return redirect(url_for("licence_lists.upload"))
@@ -96,10 +97,7 @@ def _show(rows: list[Row]) -> str:
 
 def _kept() -> list[Row]:
     """The rows of the file that is looked at; none without one."""
-    file_id = session.get(KEPT)
-    if not isinstance(file_id, int) or file_id > LARGEST_ID:
-        return []
-    data = b"".join(files.chunks(db.session(), file_id))
+    data = FILE.data()
     return _read(data) if data else []
 
 
@@ -112,12 +110,6 @@ def _names() -> dict[str, Kind]:
     spelled = {str(words.name).casefold(): kind for kind, words in WORDS.items()}
     codes = {kind.value: kind for kind in Kind} | {kind.value.replace("_", "-"): kind for kind in Kind}
     return spelled | codes | {kind.value.replace("_", " "): kind for kind in Kind}
-
-
-def _discard() -> None:
-    file_id = session.pop(KEPT, None)
-    if isinstance(file_id, int):
-        files.discard(db.session(), file_id)
 
 
 def _again() -> Response:

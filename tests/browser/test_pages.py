@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 
 from portal.app import create_app
 from portal.core import config
-from tests.browser.conftest import DESKTOP, PASSWORD, PHONE
+from tests.browser.conftest import DESKTOP, PHONE, LogIn
 from tests.browser.walk import pages
 from tests.conftest import ENVIRONMENT
 from tests.servers.portal import Portal
@@ -34,32 +34,20 @@ def walked(demo: Portal, tmp_path_factory: pytest.TempPathFactory) -> list[tuple
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_page_is_accessible_within_its_width_and_quiet(
-    demo: Portal, chromium: Browser, walked: list[tuple[str, str]], variant: str
+    demo: Portal, chromium: Browser, log_in: LogIn, walked: list[tuple[str, str]], variant: str
 ) -> None:
     theme, viewport = VARIANTS[variant]
     faults: list[str] = []
     for who in ("nobody", "operator", "master"):
-        page = _visitor(demo, chromium, who, theme, viewport)
+        options = {"viewport": viewport, "color_scheme": theme, "has_touch": viewport is PHONE}
+        stranger = who == "nobody"
+        page = chromium.new_page(base_url=demo.url, locale="en-GB", **options) if stranger else log_in(who, **options)
+        page.context.add_cookies([{"name": "theme", "value": theme, "url": demo.url}])
         heard = _listen(page)
         for path in [path for visitor, path in walked if visitor == who]:
             faults += [f"{path}: {fault}" for fault in _look(page, path, heard, variant)]
         page.context.close()
     assert not faults, "\n".join(faults)
-
-
-def _visitor(demo: Portal, chromium: Browser, who: str, theme: str, viewport: dict[str, int]) -> Page:
-    context = chromium.new_context(
-        base_url=demo.url, locale="en-GB", viewport=viewport, color_scheme=theme, has_touch=viewport is PHONE
-    )
-    context.add_cookies([{"name": "theme", "value": theme, "url": demo.url}])
-    page = context.new_page()
-    if who != "nobody":
-        page.goto("/log-in")
-        page.fill("[name=email]", f"{who}@demo.example")
-        page.fill("[name=password]", PASSWORD)
-        page.click("main button[type=submit]")
-        page.wait_for_url("**/")
-    return page
 
 
 def _listen(page: Page) -> list[str]:

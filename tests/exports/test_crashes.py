@@ -29,7 +29,7 @@ from portal.charging import changes
 from portal.charging.models import EnergyChange, QuarterHour
 from portal.core.config import Settings
 from portal.core.vault import Vault
-from portal.exports.models import ExportAttempt, ExportRun, RunState
+from portal.exports.models import ExportAttempt, ExportRun, ExportTask, RunState
 from tests.conftest import ENVIRONMENT
 from tests.exports.scene import BEGINS_AT, START, Scene, charge, set_up
 from tests.servers.sshd import Sshd
@@ -251,9 +251,13 @@ def _wait_until_over(session: Session, seconds: float, log: Path) -> None:
         if left != before:
             limit, before = time.monotonic() + seconds, left or 0
         time.sleep(0.2)
-    states = sa.select(ExportRun.id, ExportRun.state, ExportRun.revision, ExportRun.reason, ExportRun.compare)
-    stuck = session.execute(states.where(sa.or_(ExportRun.state.not_in(over), ExportRun.compare))).all()
-    pytest.fail(f"not over after {seconds} s: {stuck}\n{log.read_text()[-3000:]}")
+    run, task = ExportRun, ExportTask
+    told = (run.id, run.task_id, run.state, run.revision, run.failures, run.reason, run.compare, run.not_before)
+    states = sa.select(*told, run.worker, run.lease_until).order_by(run.id)
+    stuck = session.execute(states.where(sa.or_(run.state.not_in(over), run.compare))).all()
+    tasks = session.execute(sa.select(task.id, task.failures, task.paused_at, task.paused_reason)).all()
+    lines = "\n".join(map(str, [*tasks, *stuck]))
+    pytest.fail(f"not over after {seconds} s:\n{lines}\n{log.read_text()[-3000:]}")
 
 
 def _compare(session: Session, receiver: Receiver, seed: int) -> None:

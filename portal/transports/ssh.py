@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import paramiko
 
-from portal.transports import DeliveryError, PeerChangedError, StepName
+from portal.transports import N_, DeliveryError, PeerChangedError, StepName
 from portal.transports.addresses import Judged, dial, resolve
 from portal.transports.ssh_keys import BadKeyError, HostKey, fingerprint, signing_key
 from portal.transports.targets import SftpTarget
@@ -16,6 +16,7 @@ from portal.transports.targets import SftpTarget
 _CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
 _MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
 _KEEPALIVE = 15  # seconds
+_ENDED = N_("The server ended the login without an answer.")
 
 # paramiko logs every failed handshake with a traceback; each of them is a DeliveryError here.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -165,7 +166,7 @@ def log_in(target: SftpTarget, transport: paramiko.Transport) -> None:
             ) from error  # fmt: skip
         except paramiko.AuthenticationException as error:
             if not transport.is_active() or "timeout" in str(error).lower():
-                raise DeliveryError("login", "The server ended the login without an answer.") from error
+                raise DeliveryError("login", _ENDED) from error
             raise DeliveryError(
                 "login", "The server refused the user name %(name)s or its secret.", permanent=True,
                 name=target.username,
@@ -183,6 +184,8 @@ def _authenticate(target: SftpTarget, transport: paramiko.Transport) -> None:
     takes_password = "password" in wanted or "keyboard-interactive" in wanted
     if target.password is not None and takes_password and not transport.is_authenticated():
         wanted = transport.auth_password(target.username, target.password)
+    if not transport.is_active():  # cut behind its yes: `is_authenticated` says no then as well
+        raise DeliveryError("login", _ENDED)
     if not transport.is_authenticated():
         raise DeliveryError(
             "login", "The server asks for one more way to log in: %(ways)s.", permanent=True, ways=", ".join(wanted)

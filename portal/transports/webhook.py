@@ -9,15 +9,11 @@ from dataclasses import dataclass
 from threading import Timer
 from urllib.parse import urlsplit
 
-from portal.transports import DeliveryError
+from portal.transports import N_, DeliveryError
 from portal.transports.addresses import Address, Reach, dial, resolve
 
 PORTS = {"https": 443, "http": 80}
 _PATH = re.compile(r"[!-~]*")  # printable ASCII without blanks: nothing that could end a line of the request
-
-
-def N_(message: str) -> str:  # noqa: N802  gettext's customary name
-    return message
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import paramiko
 import pytest
 
 from portal.transports import DeliveryError, PeerChangedError
@@ -101,6 +102,23 @@ def test_a_refused_login_is_permanent(sshd: Sshd, changes: dict[str, str | None]
 def test_a_wrong_password_is_permanent(drop_box: DropBox) -> None:
     error = stopped(on_drop_box(drop_box, password="wrong"))
     assert (error.step, error.permanent) == ("login", True)
+
+
+def test_a_connection_that_is_cut_behind_the_servers_yes_is_no_refusal(
+    sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A refused login pauses a task at once; a cut must not."""
+    agreed = paramiko.Transport.auth_publickey
+
+    def cut(self: paramiko.Transport, *arguments: object) -> list[str]:
+        answer = agreed(self, *arguments)  # type: ignore[arg-type]
+        self.sock.shutdown(socket.SHUT_RDWR)
+        self.join(5)
+        return answer
+
+    monkeypatch.setattr(paramiko.Transport, "auth_publickey", cut)
+    error = stopped(on_sshd(sshd))
+    assert (error.step, error.permanent) == ("login", False)
 
 
 def test_a_right_password_opens(drop_box: DropBox) -> None:

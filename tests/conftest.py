@@ -1,5 +1,6 @@
 """The application on a real database, for every test: each is run on SQLite and on PostgreSQL."""
 
+import functools
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,14 +11,14 @@ import sqlalchemy as sa
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from jinja2 import FileSystemBytecodeCache
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from portal.accounts import passwords
 from portal.accounts.models import Account
 from portal.app import create_app
-from portal.core import config, schema
-from portal.core.db import session_factory, set_reading
+from portal.core import background, config, schema
+from portal.core.db import db, session_factory, set_reading
+from portal.core.vault import Vault
 from portal.core.web import limiter
 from portal.models import Base
 from tests.world import PASSWORD
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.servers.fixtures"]
 
 passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one costs 50 ms a log-in
+# The files that take longest, each a minute or more: begun first, so that no process is left alone with one at the end.
+LONGEST = ("browser/test_pages", "core/test_authz_random", "exports/test_crashes", "browser/", "test_one_filter",
+           "workers/test_supervisor", "demo/", "test_matrix", "core/test_mutations")  # fmt: skip
 ENVIRONMENT = {
     "SECRET_KEY": "a secret key that is only good for tests",
     "VAULT_KEYS": "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=",
@@ -58,11 +62,15 @@ def postgres_url(postgres_server: "PostgresServer", postgres_template: str) -> s
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of an empty database with the present schema."""
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of an empty database with the present schema: the same one for every test of a process."""
     if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "piquet.db")
-        yield f"sqlite:///{tmp_path / 'piquet.db'}"
+        template = request.getfixturevalue("sqlite_template")
+        path = template.with_name("present.db")
+        for left in path.parent.glob(f"{path.name}*"):
+            left.unlink()
+        shutil.copy(template, path)
+        yield f"sqlite:///{path}"
         return
     url = request.getfixturevalue("postgres_url")
     yield url
@@ -72,10 +80,14 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 TABLES = Base.metadata.sorted_tables
 
 
+@functools.cache
+def _emptier(url: str) -> sa.Engine:
+    return sa.create_engine(url, poolclass=sa.NullPool)
+
+
 def _empty(url: str) -> None:
     """Remove every row, also behind a connection that a test forgot to close, and count ids from one again."""
-    engine = sa.create_engine(url, poolclass=sa.NullPool)
-    with engine.begin() as connection:
+    with _emptier(url).begin() as connection:
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
         connection.execute(sa.text(f"{others} AND pid <> pg_backend_pid()"))
         filled = sa.select(*(sa.exists(sa.select(1).select_from(table)).label(table.name) for table in TABLES))
@@ -101,32 +113,48 @@ def settings(database_url: str, tmp_path: Path) -> config.Settings:
     return config.from_environment(environ)
 
 
+@functools.cache
+def _sessions(url: str) -> sessionmaker[Session]:
+    """One engine for all tests of a process: it remembers the statements that it has compiled."""
+    return session_factory(url)
+
+
 @pytest.fixture
 def session(database_url: str) -> Iterator[Session]:
     """A plain session, as jobs have it."""
-    sessions = session_factory(database_url)
+    sessions = _sessions(database_url)
     with sessions() as opened:
         yield opened
     sessions.kw["bind"].dispose()
 
 
 @pytest.fixture(scope="session")
-def bytecode(tmp_path_factory: pytest.TempPathFactory) -> FileSystemBytecodeCache:
-    """Compiled templates, for all the applications of a test run: compiling them costs more than most tests."""
-    return FileSystemBytecodeCache(str(tmp_path_factory.mktemp("bytecode")))
+def put_together(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """The application with its addresses and templates, on a database of its own: to put it together costs more than
+    most tests."""
+    return create_app(config.from_environment(ENVIRONMENT | {"DATA_DIR": str(tmp_path_factory.mktemp("app"))}))
+
+
+@functools.cache
+def _engine(url: str) -> sa.Engine:
+    """The application's engine; apart from the tests' own, as it is apart from that of jobs."""
+    engine: sa.Engine = session_factory(url).kw["bind"]
+    return engine
 
 
 @pytest.fixture
-def app(settings: config.Settings, bytecode: FileSystemBytecodeCache) -> Iterator[Flask]:
-    app = create_app(settings)
-    app.jinja_env.bytecode_cache = bytecode
-    app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=True)
+def app(settings: config.Settings, put_together: Flask) -> Iterator[Flask]:
+    """The application with these settings, which a test may change; the next one finds it as it was."""
+    app, url, kept = put_together, settings.database_url, dict(put_together.config)
+    app.config.update(SQLALCHEMY_DATABASE_URI=url, TESTING=True, WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=True)
+    app.extensions |= {"settings": settings, "vault": Vault(settings.vault_keys)}
+    db._app_engines[app] = {None: _engine(url)}
+    background.connect(settings.redis_url)
     limiter.enabled = False
     yield app
-    with app.app_context():
-        from portal.core.db import db
-
-        db.engine.dispose()
+    app.config.clear()
+    app.config.update(kept)
+    _engine(url).dispose()
 
 
 @pytest.fixture
@@ -153,3 +181,10 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Long texts and bytes by their argument's name: a key or a packed file differs from run to run, and the processes
     that share a test run must agree on every test's name."""
     return argname if isinstance(val, str | bytes) and len(val) > 30 else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((at for at, name in enumerate(LONGEST) if item.nodeid.startswith(f"tests/{name}")), len(LONGEST))
+
+    items.sort(key=place)

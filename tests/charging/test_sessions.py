@@ -155,7 +155,10 @@ def test_energy_per_day_is_read_by_the_key_of_the_quarter_hours(session: Session
             plans.extend(session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
 
     sa.event.listen(session.get_bind(), "after_cursor_execute", explain)
-    queries.energy_per_day(session, owner.id, date(2024, 3, 1), date(2024, 3, 6), ZURICH)
+    try:
+        queries.energy_per_day(session, owner.id, date(2024, 3, 1), date(2024, 3, 6), ZURICH)
+    finally:
+        sa.event.remove(session.get_bind(), "after_cursor_execute", explain)
     steps = [str(row[-1]) for row in plans]
     assert any("SEARCH quarter_hour USING PRIMARY KEY (connector_id=? AND starts_at" in step for step in steps), steps
 

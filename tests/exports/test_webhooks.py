@@ -6,10 +6,9 @@ import hmac
 import json
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -30,20 +29,10 @@ from tests import world
 from tests.exports import scene as scenes
 from tests.exports.conftest import Sessions
 from tests.exports.scene import BEGINS_AT, Scene, charge, plan, runs, wake
-from tests.servers.certificates import Authority
-from tests.servers.web import Listener, listening
+from tests.servers.web import Listener
 
 LogIn = Callable[[Account], FlaskClient]
 Work = Callable[[], int]
-
-
-@pytest.fixture
-def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    authority = Authority()
-    (tmp_path / "ca.pem").write_text(authority.pem)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    with listening(authority.issue(), tmp_path) as found:
-        yield found
 
 
 @pytest.fixture

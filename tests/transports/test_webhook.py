@@ -1,7 +1,6 @@
 """A message to a web server: judged, encrypted, in time, and nothing of the answer but its status."""
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,20 +8,10 @@ import pytest
 from portal.transports import UNREACHABLE, DeliveryError
 from portal.transports.addresses import Reach
 from portal.transports.webhook import place, post
-from tests.servers.certificates import Authority, self_signed
+from tests.servers.certificates import self_signed
 from tests.servers.web import Listener, listening
 
 HERE = ("127.0.0.0/8",)
-
-
-@pytest.fixture
-def listener(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Listener]:
-    """By https, with a certificate that this machine trusts for the test."""
-    authority = Authority()
-    (tmp_path / "ca.pem").write_text(authority.pem)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    with listening(authority.issue(), tmp_path) as found:
-        yield found
 
 
 def reach(listener: Listener, *networks: str, timeout: float = 5) -> Reach:

@@ -10,7 +10,13 @@ from portal.core.errors import NotThere
 from portal.delivery.models import Destination
 
 # The tasks that use destinations stand in a domain above this one, which is asked for their names only.
-TASK = sa.table("export_task", sa.column("name", sa.String), sa.column("destination_id", sa.Integer))
+TASK = sa.table(
+    "export_task",
+    sa.column("id", sa.Integer),
+    sa.column("name", sa.String),
+    sa.column("owner_id", sa.Integer),
+    sa.column("destination_id", sa.Integer),
+)
 
 
 class Listed(NamedTuple):
@@ -18,6 +24,14 @@ class Listed(NamedTuple):
 
     destination: Destination
     tasks: int
+
+
+class Use(NamedTuple):
+    """A task that delivers to a destination. Whoever borrows it has tasks that its owner knows by name alone."""
+
+    id: int
+    name: str
+    is_own: bool
 
 
 def destination(session: Session, account_id: int, _action: str, row_id: int) -> Destination:
@@ -35,7 +49,8 @@ def destinations(session: Session, account_id: int) -> Sequence[Listed]:
     return [Listed(row, tasks) for row, tasks in session.execute(rows)]
 
 
-def tasks_of(session: Session, row: Destination) -> Sequence[str]:
-    """The names of the tasks that deliver to the destination."""
-    used = sa.select(TASK.c.name).where(TASK.c.destination_id == row.id).order_by(TASK.c.name)
-    return session.scalars(used).all()
+def tasks_of(session: Session, row: Destination) -> Sequence[Use]:
+    """The tasks that deliver to the destination, by name."""
+    is_own = (TASK.c.owner_id == row.owner_id).label("is_own")
+    used = sa.select(TASK.c.id, TASK.c.name, is_own).where(TASK.c.destination_id == row.id).order_by(TASK.c.name)
+    return [Use(*found) for found in session.execute(used)]

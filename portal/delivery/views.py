@@ -143,8 +143,7 @@ def make_key(destination: Destination) -> Response:
 
 
 def _next(destination: Destination) -> Response:
-    known = "test" if Protocol(destination.protocol).is_ftps else "show"
-    step = known if destination.peer_is_known else "host_key"
+    step = "test" if destination.peer_is_known else "host_key"
     return redirect(url_for(f"destinations.{step}", destination_id=destination.id))
 
 
@@ -186,7 +185,8 @@ def test(destination: Destination) -> Page:
     if request.method == "POST":
         _test(destination)
     template = "_test" if request.headers.get("HX-Request") else "test"
-    return render_template(f"destinations/{template}.html", row=destination, steps=operations.steps_of(destination))
+    steps, tasks = operations.steps_of(destination), queries.tasks_of(db.session(), destination)
+    return render_template(f"destinations/{template}.html", row=destination, steps=steps, tasks=tasks)
 
 
 def _test(destination: Destination) -> None:

@@ -45,6 +45,23 @@ def _url(row: Destination, path: str = "") -> str:
     return f"/exports/destinations/{row.id}{path}"
 
 
+def _add_task(session: Session, destination: Destination, owner: Account) -> ExportTask:
+    task = ExportTask(
+        owner_id=owner.id,
+        name="Monthly",
+        scope="charging_points",
+        user_id=owner.id,
+        station_group_id=world.station_group(session, owner).id,
+        formatter_id=add_formatter(session, owner).id,
+        destination_id=destination.id,
+        interval="daily",
+        starts_on=START,
+    )
+    session.add(task)
+    session.flush()
+    return task
+
+
 def test_an_empty_list_says_what_to_do_first(browser: FlaskClient) -> None:
     page = browser.get("/exports/destinations")
     assert page.status_code == 200
@@ -256,7 +273,38 @@ def test_a_failed_step_says_what_the_server_said(
     session.commit()
     page = browser.post(_url(destination, "/test"))
     assert "nowhere" in page.text
+    assert _url(destination, "/edit") in page.text
     assert _only(session).test_steps[-1]["ok"] is False
+
+
+def test_a_refused_log_in_leads_to_the_secret_and_to_the_user_name(
+    session: Session, destination: Destination, browser: FlaskClient
+) -> None:
+    session.commit()
+    browser.post(_url(destination, "/key"))
+    result = browser.post(_url(destination, "/test"), headers={"HX-Request": "true"}).text
+    assert f'href="{_url(destination, "/log-in")}"' in result
+    assert f'href="{_url(destination, "/edit")}"' in result
+
+
+def test_a_passed_test_leads_on_to_the_tasks_of_its_owner(
+    session: Session, destination: Destination, browser: FlaskClient, owner: Account
+) -> None:
+    session.commit()
+    assert 'href="/exports"' in browser.post(_url(destination, "/test")).text.partition("Everything works")[2]
+    own = _add_task(session, destination, owner)
+    borrowers = _add_task(session, destination, world.account(session, "borrower@demo.example"))
+    session.commit()
+    page = browser.post(_url(destination, "/test")).text
+    assert f'<a href="/exports/tasks/{own.id}">Monthly</a>' in page
+    assert f"/exports/tasks/{borrowers.id}" not in page
+
+
+def test_another_secret_is_tested_next(session: Session, destination: Destination, browser: FlaskClient) -> None:
+    destination.login = "password"
+    session.commit()
+    answer = browser.post(_url(destination, "/log-in"), data={"password": "secret"})
+    assert answer.location == _url(destination, "/test")
 
 
 def test_an_unused_destination_is_deleted(session: Session, destination: Destination, browser: FlaskClient) -> None:
@@ -269,19 +317,7 @@ def test_an_unused_destination_is_deleted(session: Session, destination: Destina
 def test_a_used_one_is_kept_and_says_by_what(
     session: Session, destination: Destination, browser: FlaskClient, owner: Account
 ) -> None:
-    group = world.station_group(session, owner)
-    task = ExportTask(
-        owner_id=owner.id,
-        name="Monthly",
-        scope="charging_points",
-        user_id=owner.id,
-        station_group_id=group.id,
-        formatter_id=add_formatter(session, owner).id,
-        destination_id=destination.id,
-        interval="daily",
-        starts_on=START,
-    )
-    session.add(task)
+    _add_task(session, destination, owner)
     session.commit()
     assert "Monthly" in browser.get(_url(destination, "/delete")).text
     browser.post(_url(destination, "/delete"))

@@ -70,6 +70,13 @@ def meter_periods(
             yield _row(source, total, period, register_wh, quarters=quarters)
 
 
+def last_at(session: Session, connector_ids: Sequence[int]) -> datetime | None:
+    """When the last quarter hour began in which one of a few connectors gave energy; one statement for each."""
+    last = sa.select(sa.func.max(QuarterHour.starts_at))
+    each = [session.scalar(last.where(QuarterHour.connector_id == connector_id)) for connector_id in connector_ids]
+    return max(filter(None, each), default=None)
+
+
 def uncovered(
     session: Session, connector_ids: Sequence[int], starts_at: datetime, ends_at: datetime
 ) -> dict[int, list[Span]]:

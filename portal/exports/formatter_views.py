@@ -36,7 +36,8 @@ def list_formatters() -> str:
     rows = queries.formatters(session, current_user.id)
     lent = [each for each in FORMATTERS.usable(session, current_user.id) if each.lent_by]
     formats = formatters.formats(session, [each.id for each in lent])
-    return render_template("formatters/list.html", rows=rows, lent=lent, formats=formats, labels=labels)
+    told = {"counted": queries.counted(session, current_user.id), "labels": labels}
+    return render_template("formatters/list.html", rows=rows, lent=lent, formats=formats, **told)
 
 
 @bp.route("/new", methods=["GET", "POST"])
@@ -103,14 +104,16 @@ def _preview(form: FormatterForm) -> tuple[list[str], str]:
 
 
 def _rows(*, quarters: bool, register: bool) -> Iterator[MeterPeriod]:
-    """Yesterday's rows of the reader's first station group; samples where there is none."""
+    """Rows of the reader's first station group, of the last day on which it charged, else of yesterday; samples where
+    there is none."""
     session, zone = db.session(), ZoneInfo(current_account().time_zone)
     groups = queries.groups_to_export(session, current_user.id)
     found = meters_of_group(session, groups[0][0].id)[:PREVIEW_METERS] if groups else []
     if not found:
         return formatters.samples()
-    today = clock.now().astimezone(zone).date()
-    period = make_period(today - timedelta(days=1), today, zone)
+    charged_at = energy.last_at(session, [number for meter in found for number in meter.connector_ids])
+    day = (charged_at or clock.now() - timedelta(days=1)).astimezone(zone).date()
+    period = make_period(day, day + timedelta(days=1), zone)
     return energy.meter_periods(session, found, period.starts_at, period.ends_at, quarters=quarters, register=register)
 
 

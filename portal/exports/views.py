@@ -1,5 +1,6 @@
 """Tasks: the list with its statuses, and setting them up."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
@@ -9,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from portal.accounts.blueprint import reader
 from portal.accounts.login import current_account
+from portal.accounts.models import Account
 from portal.charging import arguments
 from portal.core import clock, forms, web
 from portal.core.db import db
@@ -34,7 +36,9 @@ from portal.exports.models import ExportTask
 from portal.exports.reasons import advice
 from portal.exports.status import status
 from portal.licences import queries as licences
+from portal.stations.models import StationGroup
 
+Groups = Sequence[tuple[StationGroup, Account]]
 SHOWN_METERS = 5
 
 # A driver can be chosen only if he has an account: this bounds how many addresses somebody can try in that way.
@@ -82,8 +86,9 @@ def _list(template: str) -> str:
 def create_task() -> Page:
     session, account = db.session(), current_account()
     last_month = (clock.now().astimezone(web.zone()).date().replace(day=1) - timedelta(days=1)).replace(day=1)
-    form = TaskForm(user=account.email, starts_on=last_month, time_zone=account.time_zone)
-    _offer(form)
+    groups = queries.groups_to_export(session, account.id)
+    form = TaskForm(user=_likely_user(account, groups).email, starts_on=last_month, time_zone=account.time_zone)
+    _offer(form, groups)
     unnamed: MetersUnnamed | None = None
     if form.validate_on_submit():
         try:
@@ -107,7 +112,7 @@ def create_task() -> Page:
 def edit_task(task: ExportTask) -> Page:
     session, task_id, name = db.session(), task.id, task.name
     form = TaskForm(data=_present(task))
-    _offer(form)
+    _offer(form, queries.groups_to_export(session, current_user.id))
     unnamed: MetersUnnamed | None = None
     if form.validate_on_submit():
         try:
@@ -142,9 +147,14 @@ def _present(task: ExportTask) -> dict[str, object]:
     return {**{name: getattr(task, name) for name in plain}, **chosen, "user": user or ""}
 
 
-def _offer(form: TaskForm) -> None:
+def _likely_user(account: Account, groups: Groups) -> Account:
+    """Whose consumption it will be: the account's own, or of an owner who shares with one that has no group itself."""
+    owners = [owner for _, owner in groups]
+    return account if account in owners or not owners else owners[0]
+
+
+def _offer(form: TaskForm, groups: Groups) -> None:
     session = db.session()
-    groups = queries.groups_to_export(session, current_user.id)
     parts = FORMATTERS.usable(session, current_user.id)
     form.offer(groups, parts, DESTINATIONS.usable(session, current_user.id))
 

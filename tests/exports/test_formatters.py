@@ -206,6 +206,7 @@ def test_the_preview_shows_own_meters(session: Session, scene: Scene, logged_in:
     page = logged_in(scene.owner).post("/exports/formatters/preview", data=ESL).text
     assert "meteringCode=&#34;CH-owner-1&#34;" in page
     assert "1-1:1.9.0" in page
+    assert "value=&#34;0.0700&#34;" in page  # of the last day with energy
     assert "<html" not in page
 
 

@@ -16,6 +16,7 @@ from portal.core.config import Settings
 from portal.core.files import StoredFile
 from portal.core.vault import Vault
 from portal.core.web import limiter
+from portal.delivery.models import Destination
 from portal.exports.models import ExportFile, ExportRun, ExportTask
 from portal.licences.models import Kind, Licence
 from portal.stations.models import Grant
@@ -254,6 +255,23 @@ def test_a_manager_exports_a_shared_group_but_no_hidden_driver(
     assert browser.post("/exports/tasks/new", data=again).status_code == 302
 
 
+def test_the_user_is_who_owns_what_can_be_exported(
+    session: Session, scene: Scene, guest: Account, logged_in: LogIn
+) -> None:
+    world.grant(session, scene.group, "manage", guest.email)
+    scenes.add_formatter(session, guest)
+    session.add(
+        Destination(owner_id=guest.id, name="Own", host="sftp.demo.example", port=22, username="x", login="key")
+    )
+    browser = logged_in(guest)
+    assert f'value="{scene.owner.email}"' in browser.get("/exports/tasks/new").text
+    world.station_group(session, guest)
+    session.commit()
+    page = browser.get("/exports/tasks/new").text
+    assert f'value="{guest.email}"' in page
+    assert f'value="{scene.owner.email}"' not in page
+
+
 @pytest.mark.parametrize("part", ["formatter", "destination"])
 def test_parts_of_somebody_else_cannot_be_used(
     session: Session, scene: Scene, guest: Account, browser: FlaskClient, vault: Vault, sshd: object, part: str
@@ -388,6 +406,16 @@ def test_a_failed_task_shows_the_servers_words_to_its_owner_alone(
     assert "A delivery failed" in seen.get("/exports").text
     for path in ("/exports", _url(scene), f"/exports/runs/{runs(session)[0].id}"):
         assert "Quota!" not in seen.get(path).text
+
+
+def test_a_failed_task_says_how_to_go_on(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    plan(session)
+    session.execute(sa.update(ExportRun).values(state="failed", reason={"code": "failed", "step": "directory"}))
+    session.commit()
+    assert "then choose Run now" in browser.get(_url(scene)).text
+    scene.task.paused_at = clock.now()
+    session.commit()
+    assert "then choose Run now" not in browser.get(_url(scene)).text
 
 
 def test_only_while_something_runs_the_page_looks_again(session: Session, scene: Scene, browser: FlaskClient) -> None:

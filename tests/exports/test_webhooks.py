@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -31,6 +33,7 @@ from tests.exports.conftest import Sessions
 from tests.exports.scene import BEGINS_AT, Scene, charge, plan, runs, wake
 from tests.servers.web import Listener
 
+GUIDE = Path(__file__).parents[2] / "docs" / "auto-export.md"
 LogIn = Callable[[Account], FlaskClient]
 Work = Callable[[], int]
 
@@ -91,6 +94,23 @@ def test_deliveries_are_told_signed_as_standard_webhooks_do(
     assert told["data"]["period"] == {"first_day": "2026-03-28", "last_day": "2026-03-28"}
     assert told["data"]["files"] == [{"name": run.files[0].name, "size": run.size, "sha256": run.files[0].sha256}]
     assert told["data"]["energy_wh"] == run.energy_wh
+
+
+def test_the_check_of_the_guide_takes_what_is_sent_and_nothing_else(
+    session: Session, scene: Scene, secret: str, listener: Listener, work: Work, send: Work
+) -> None:
+    plan(session)
+    work()
+    send()
+    _, headers, body = listener.got[0]
+    lines = re.findall(r"^```python\n(.*?)^```$", GUIDE.read_text(), re.MULTILINE | re.DOTALL)
+    guide: dict[str, Any] = {}
+    exec(lines[0], guide)  # its own lines, as its readers run them
+    is_genuine = guide["is_genuine"]
+    assert is_genuine(secret, headers, body)
+    assert not is_genuine(secret, headers, body + b" ")
+    assert not is_genuine(webhooks.new_secret(), headers, body)
+    assert not is_genuine(secret, {**headers, "webhook-timestamp": "1700000000"}, body)
 
 
 def test_failure_pause_and_recovery_are_told(session: Session, scene: Scene, secret: str, work: Work) -> None:

@@ -1,4 +1,7 @@
-"""A real browser on the real demo: the supervisor with everything it starts, Chromium driven by Playwright."""
+"""A real browser on the real demo: the supervisor with everything it starts, Chromium driven by Playwright.
+
+They end with these tests: Playwright keeps an event loop running in this thread, where deliveries need one of their own.
+"""
 
 from collections.abc import Callable, Iterator
 
@@ -23,13 +26,13 @@ DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LogIn = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def demo() -> Iterator[Portal]:
     with run_portal("--demo") as portal:
         yield portal
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium(chromium_path: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium_path, args=ARGUMENTS)
@@ -37,7 +40,7 @@ def chromium(chromium_path: str) -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cookies(demo: Portal) -> dict[str, StorageState]:
     """By a demo account's name what a browser keeps that is logged in: the portal lets one address log in ten times
     a minute, and the stories do it more often."""

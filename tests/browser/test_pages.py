@@ -24,7 +24,7 @@ if SCREENSHOTS:
     VARIANTS |= {"dark-desktop": ("dark", DESKTOP), "light-phone": ("light", PHONE)}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def walked(demo: Portal, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     environ = ENVIRONMENT | {"DATA_DIR": str(tmp_path_factory.mktemp("walk"))}
     found = sorted(set(pages(create_app(config.from_environment(environ)), demo.data_dir / "piquet.db")))

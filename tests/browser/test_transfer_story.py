@@ -31,8 +31,8 @@ def look(page: Page, name: str) -> None:
 
 def test_a_station_group_changes_hands(log_in: LogIn) -> None:
     giver, receiver = log_in("master"), log_in("manage")
-    giver.goto("/station-groups?q=As1")
-    giver.get_by_role("link", name="As1", exact=True).first.click()
+    giver.goto("/station-groups?q=MS22")
+    giver.get_by_role("link", name="MS22", exact=True).first.click()
     giver.get_by_role("link", name="Transfer").click()
     look(giver, "offer")
     giver.get_by_label("E-mail address of the receiver").fill("manage@demo.example")
@@ -43,10 +43,10 @@ def test_a_station_group_changes_hands(log_in: LogIn) -> None:
 
     receiver.goto("/transfers")
     look(receiver, "list")
-    receiver.get_by_role("link", name="As1", exact=True).click()
+    receiver.get_by_role("link", name="MS22", exact=True).click()
     look(receiver, "answer")
     receiver.get_by_role("button", name="Accept").click()
-    expect(receiver.get_by_text("As1 belongs to you now.")).to_be_visible()
+    expect(receiver.get_by_text("MS22 belongs to you now.")).to_be_visible()
 
     giver.reload()
     expect(giver.get_by_text("What went over")).to_be_visible()

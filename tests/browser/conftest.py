@@ -1,6 +1,6 @@
 """A real browser on the real demo: the supervisor with everything it starts, Chromium driven by Playwright.
 
-They end with these tests: Playwright keeps an event loop running in this thread, where deliveries need one of their own.
+They end with these tests: Playwright keeps an event loop running in this thread, where deliveries need their own.
 """
 
 from collections.abc import Callable, Iterator

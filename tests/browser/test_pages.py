@@ -1,8 +1,6 @@
 """Every page in a real browser, light on a desktop and dark on a phone: accessible, within its width, quiet."""
 
-import os
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page
@@ -10,15 +8,13 @@ from playwright.sync_api import Browser, Page
 from portal.app import create_app
 from portal.core import config
 from tests.browser.conftest import DESKTOP, PHONE, LogIn
+from tests.browser.looking import AXE, RULES, SCREENSHOTS
 from tests.browser.walk import pages
 from tests.conftest import ENVIRONMENT
 from tests.servers.portal import Portal
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(__file__).with_name("axe") / "axe.min.js"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
-SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder: every page is kept there as a picture
 VARIANTS = {"light-desktop": ("light", DESKTOP), "dark-phone": ("dark", PHONE)}
 if SCREENSHOTS:
     VARIANTS |= {"dark-desktop": ("dark", DESKTOP), "light-phone": ("light", PHONE)}

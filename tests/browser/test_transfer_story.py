@@ -1,32 +1,12 @@
 """A station group changes hands, as two people do it in their browsers."""
 
-import os
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from tests.browser.conftest import LogIn
+from tests.browser.looking import look
 
 pytestmark = pytest.mark.browser
-AXE = Path(__file__).with_name("axe") / "axe.min.js"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
-SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder: the pages are kept there as pictures
-
-
-def look(page: Page, name: str) -> None:
-    """The page is accessible and within its width, in both themes and sizes."""
-    for theme, width in (("light", 1280), ("dark", 390)):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.context.add_cookies([{"name": "theme", "value": theme, "url": page.url}])
-        page.reload()
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
-        page.evaluate(AXE.read_text())
-        faults = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
-        assert not faults, (name, faults)
-        if SCREENSHOTS:
-            page.screenshot(path=f"{SCREENSHOTS}/{name}-{theme}-{width}.png", full_page=True)
-    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_a_station_group_changes_hands(log_in: LogIn) -> None:

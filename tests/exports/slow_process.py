@@ -15,11 +15,12 @@ from portal.transports.sftp_session import SftpSession
 from portal.workers import scheduler, worker
 
 LONGEST_PAUSE = 0.12  # seconds before and after each step
+LEASE_SECONDS = 2
 
 
 def main(kind: str, seed: int) -> int:
     chance = random.Random(seed)
-    claims.LEASE_SECONDS = 2
+    claims.LEASE_SECONDS = LEASE_SECONDS
     troubles.FIRST_WAIT_SECONDS = 1
     scheduler.TICK_SECONDS = 0.2  # type: ignore[assignment]  # faster than anybody would set it
     scheduler.TOO_LONG = timedelta(seconds=1)

@@ -28,10 +28,12 @@ from sqlalchemy.orm import Session
 from portal.charging import changes
 from portal.charging.models import EnergyChange, QuarterHour
 from portal.core.config import Settings
+from portal.core.db import database_now
 from portal.core.vault import Vault
 from portal.exports.models import ExportAttempt, ExportRun, ExportTask, RunState
 from tests.conftest import ENVIRONMENT
 from tests.exports.scene import BEGINS_AT, START, Scene, charge, set_up
+from tests.exports.slow_process import LEASE_SECONDS
 from tests.servers.sshd import Sshd
 from tests.servers.valkey import run_valkey
 
@@ -101,16 +103,15 @@ class Crowd:
                 self.faults["killed at work"] += 1
         self._revive()
 
-    def freeze(self) -> None:
+    def freeze(self, session: Session) -> None:
         """Let a process sleep until its lease is lost, and wake it in the middle of what others do by then."""
         _, process = self.chance.choice(self._members)
         asleep = _of_session(process.pid)
-        for number in (signal.SIGSTOP, signal.SIGCONT):
-            for pid in asleep:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, number)
-            if number == signal.SIGSTOP:
-                time.sleep(2.5)
+        _signal(asleep, signal.SIGSTOP)
+        limit = time.monotonic() + 3 * LEASE_SECONDS
+        while _hold(session, asleep) and time.monotonic() < limit:
+            time.sleep(0.05)
+        _signal(asleep, signal.SIGCONT)
         self.faults["frozen"] += 1
 
     def cut(self, sshd: Sshd) -> None:
@@ -153,6 +154,20 @@ class Crowd:
         for _, process in self._members:
             process.wait()
         self._log.close()
+
+
+def _signal(pids: list[int], number: signal.Signals) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
+def _hold(session: Session, pids: list[int]) -> bool:
+    """Whether one of the processes has a run whose lease goes on."""
+    now = database_now(session)
+    leased = session.scalars(sa.select(ExportRun.worker).where(ExportRun.lease_until > now)).all()
+    session.rollback()
+    return any(int((worker or "0").rpartition(":")[2]) in pids for worker in leased)
 
 
 def _of_session(session_id: int) -> list[int]:
@@ -207,7 +222,7 @@ def _crash(
             lambda: _change_energy(session, crowd, scenes): 3,
         }
         if storm:
-            acts |= {crowd.freeze: 1, lambda: crowd.cut(sshd): 3, crowd.empty_redis: 1}
+            acts |= {lambda: crowd.freeze(session): 1, lambda: crowd.cut(sshd): 3, crowd.empty_redis: 1}
         for _ in range(faults):
             time.sleep(crowd.chance.uniform(0.1, 1.0))
             (act,) = crowd.chance.choices(list(acts), list(acts.values()))

@@ -1,8 +1,10 @@
 """Files to real servers on loopback, beside OpenSSH's sftp and curl: one large file, and many small ones.
 
 Everybody connects anew for each measurement, uploads under a temporary name and renames. The peers take turns with
-ours in the same run; figures are medians. The small files are one round, because Debian's curl 7.88 stalls for up to a
-second at some data connections, above all with vsftpd: that ratio says more of curl than of us.
+ours in the same run; figures are medians. They do what ours does: OpenSSH has the server flush the file (`-f`), curl
+asks for the size of what it wrote and whether the name is taken. Beside peers that leave that out the ratio is only
+told. The small files are one round, because Debian's curl 7.88 stalls for up to a second at some data connections,
+above all with vsftpd: that ratio says more of curl than of us.
 """
 
 import contextlib
@@ -55,13 +57,15 @@ class Files:
 
 def _sftp(files: Files) -> Iterator[Result]:
     with run_sshd() as server, openssh(server, files) as sftp_by_hand:
-        ours, theirs = _medians(
-            server.root, 5, lambda: large(on_sshd(server), files), lambda: sftp_by_hand([files.large], server.port)
-        )
-        megabytes = LARGE / 1e6
-        yield Result(
-            "SFTP, 256 MB", "MB/s", megabytes / ours, "sftp -c aes128-gcm@openssh.com", megabytes / theirs, ">= 0.85"
-        )
+        for more, demand in ((("-f",), ">= 0.85"), ((), "")):
+            ours, theirs = _medians(
+                server.root,
+                5,
+                lambda: large(on_sshd(server), files),
+                lambda more=more: sftp_by_hand([files.large], server.port, *more),  # type: ignore[misc]
+            )
+            peer = " ".join(["sftp -c aes128-gcm@openssh.com", *more])
+            yield Result("SFTP, 256 MB", "MB/s", LARGE / 1e6 / ours, peer, LARGE / 1e6 / theirs, demand)
         with run_relay(server.port, delay=ROUND_TRIP / 2) as port:
             ours, theirs = _medians(
                 server.root,
@@ -81,8 +85,15 @@ def _ftps(files: Files, kind: str) -> Iterator[Result]:
     # TLS 1.2: of many files over TLS 1.3 Debian's curl resumes some sessions too early, and vsftpd turns it away.
     with run_ftp(kind, tls="1.2") as server:
         curl, target = Curl(server, files), on_ftp(server)
-        ours, theirs = _medians(server.root, 1, lambda: small(target, files), lambda: curl.upload(files.small))
-        yield Result(f"FTPS, {FILES} files, {kind}", "files/s", FILES / ours, "curl", FILES / theirs, ">= 0.8")
+        for looks, demand in ((True, ">= 0.8"), (False, "")):
+            ours, theirs = _medians(
+                server.root,
+                1,
+                lambda: small(target, files),
+                lambda looks=looks: curl.upload(files.small, looks=looks),  # type: ignore[misc]
+            )
+            peer = "curl with the same looks" if looks else "curl"
+            yield Result(f"FTPS, {FILES} files, {kind}", "files/s", FILES / ours, peer, FILES / theirs, demand)
 
 
 def _medians(root: Path, rounds: int, ours: Upload, theirs: Upload) -> tuple[float, float]:
@@ -126,7 +137,7 @@ def _one(session: Session, path: Path) -> None:
 
 
 @contextlib.contextmanager
-def openssh(server: Sshd, files: Files) -> Iterator[Callable[[list[Path], int], None]]:
+def openssh(server: Sshd, files: Files) -> Iterator[Callable[..., None]]:
     """OpenSSH's own client, by a batch of puts and renames."""
     program = shutil.which("sftp")
     assert program, "sftp (Debian: openssh-client) is not installed"
@@ -134,12 +145,24 @@ def openssh(server: Sshd, files: Files) -> Iterator[Callable[[list[Path], int], 
     key.touch(mode=0o600)
     key.write_text(server.private_key)
 
-    def upload(paths: list[Path], port: int) -> None:
+    def upload(paths: list[Path], port: int, *more: str) -> None:
         lines = [f"put {path} .{path.name}.part\nrename .{path.name}.part {path.name}" for path in paths]
         batch.write_text("\n".join(lines) + "\n")
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR"]
         words = [word for option in options for word in ("-o", option)]
-        command = [program, "-q", "-c", "aes128-gcm@openssh.com", "-i", str(key), "-P", str(port), "-b", str(batch)]
+        command = [
+            program,
+            "-q",
+            *more,
+            "-c",
+            "aes128-gcm@openssh.com",
+            "-i",
+            str(key),
+            "-P",
+            str(port),
+            "-b",
+            str(batch),
+        ]
         subprocess.run(
             [*command, *words, f"{server.username}@{server.host}"], check=True, stdout=subprocess.DEVNULL, timeout=300
         )
@@ -156,11 +179,13 @@ class Curl:
         self._always = [f'cacert = "{files.folder / "ca.pem"}"', f'user = "{server.username}:{server.password}"']
         self._always += ["ssl-reqd", "silent", "show-error"]
 
-    def upload(self, paths: list[Path]) -> None:
+    def upload(self, paths: list[Path], *, looks: bool = False) -> None:
+        """With `looks` it asks for the size of what it wrote, and whether the name is taken (which may say no: `*`)."""
         server = self._server
         each = [
             "\n".join([
                 f'upload-file = "{path}"', f'url = "ftp://{server.host}:{server.port}/.{path.name}.part"',
+                *([f'quote = "-SIZE .{path.name}.part"', f'quote = "-*SIZE {path.name}"'] if looks else []),
                 f'quote = "-RNFR .{path.name}.part"', f'quote = "-RNTO {path.name}"', *self._always,
             ])
             for path in paths

@@ -82,14 +82,15 @@ TABLES = Base.metadata.sorted_tables
 
 @functools.cache
 def _emptier(url: str) -> sa.Engine:
-    return sa.create_engine(url, poolclass=sa.NullPool)
+    """With a connection of its own for all tests: a new one would read the catalogue of all tables first."""
+    return sa.create_engine(url, pool_size=1)
 
 
 def _empty(url: str) -> None:
-    """Remove every row, also behind a connection that a test forgot to close, and count ids from one again."""
+    """Remove every row, also behind a transaction that a test forgot to end, and count ids from one again."""
     with _emptier(url).begin() as connection:
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-        connection.execute(sa.text(f"{others} AND pid <> pg_backend_pid()"))
+        connection.execute(sa.text(f"{others} AND pid <> pg_backend_pid() AND state <> 'idle'"))
         filled = sa.select(*(sa.exists(sa.select(1).select_from(table)).label(table.name) for table in TABLES))
         row = connection.execute(filled).one()._mapping
         connection.execute(sa.text("SET LOCAL session_replication_role = replica"))  # no look at foreign keys
@@ -120,12 +121,24 @@ def _sessions(url: str) -> sessionmaker[Session]:
 
 
 @pytest.fixture
-def session(database_url: str) -> Iterator[Session]:
-    """A plain session, as jobs have it."""
-    sessions = _sessions(database_url)
+def sessions(database_url: str) -> Iterator[sessionmaker[Session]]:
+    """Sessions as jobs have them."""
+    made = _sessions(database_url)
+    yield made
+    _leave(made.kw["bind"])
+
+
+@pytest.fixture
+def session(sessions: sessionmaker[Session]) -> Iterator[Session]:
+    """One of them."""
     with sessions() as opened:
         yield opened
-    sessions.kw["bind"].dispose()
+
+
+def _leave(engine: sa.Engine) -> None:
+    """After a test: connections to PostgreSQL serve the next one as well; a new file of SQLite needs new ones."""
+    if engine.dialect.name == "sqlite":
+        engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +167,7 @@ def app(settings: config.Settings, put_together: Flask) -> Iterator[Flask]:
     yield app
     app.config.clear()
     app.config.update(kept)
-    _engine(url).dispose()
+    _leave(_engine(url))
 
 
 @pytest.fixture

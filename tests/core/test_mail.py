@@ -2,7 +2,6 @@
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,19 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, sessionmaker
 
 from portal.core import clock, mail
-from portal.core.db import session_factory
 from portal.core.mail import MailMessage
 from tests.servers.processes import free_port
 from tests.servers.smtp import SmtpServer
 
 TO, FROM = "duty@demo.example", "Piquet <piquet@portal.example>"
-
-
-@pytest.fixture
-def sessions(database_url: str) -> Iterator[sessionmaker[Session]]:
-    made = session_factory(database_url)
-    yield made
-    made.kw["bind"].dispose()
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy.orm import Session
 
 from portal.core.config import Settings
-from portal.core.db import session_factory
 from portal.core.vault import Vault
 from tests.exports.scene import Scene, set_up
 from tests.servers.sshd import Sshd
@@ -28,14 +27,6 @@ def settings(settings: Settings, sshd: Sshd) -> Iterator[Settings]:
 @pytest.fixture
 def vault(settings: Settings) -> Vault:
     return Vault(settings.vault_keys)
-
-
-@pytest.fixture
-def sessions(settings: Settings) -> Iterator[Sessions]:
-    """The sessions of a worker."""
-    made = session_factory(settings.database_url)
-    yield made
-    made.kw["bind"].dispose()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from portal.exports import claims, delivering, readiness, troubles
+from portal.transports.ftps_session import FtpsSession
 from portal.transports.sftp_session import SftpSession
 from portal.workers import scheduler, worker
 
@@ -21,13 +22,11 @@ LEASE_SECONDS = 2
 def main(kind: str, seed: int) -> int:
     chance = random.Random(seed)
     claims.LEASE_SECONDS = LEASE_SECONDS
-    troubles.FIRST_WAIT_SECONDS = 1
+    troubles.FIRST_WAIT_SECONDS, troubles.LONGEST_WAIT_SECONDS = 1, 4
     scheduler.TICK_SECONDS = 0.2  # type: ignore[assignment]  # faster than anybody would set it
     scheduler.TOO_LONG = timedelta(seconds=1)
     for owner, name in (
-        (SftpSession, "upload"),
-        (SftpSession, "publish"),
-        (SftpSession, "discard"),
+        *((kind, step) for kind in (SftpSession, FtpsSession) for step in ("upload", "publish", "discard")),
         (delivering.Delivery, "_keep"),
         (delivering.Delivery, "_note"),
         (delivering.Delivery, "_put_aside"),

@@ -21,7 +21,7 @@ import pytest
 
 from tests.install_servers import UNPACKED
 from tests.servers.certificates import Authority, Certificate
-from tests.servers.processes import folder, free_port, limited, port_answers, running
+from tests.servers.processes import Program, folder, free_port, port_answers, running
 from tests.servers.requirements import need
 
 KINDS = ("vsftpd", "proftpd", "pure-ftpd")
@@ -39,10 +39,14 @@ class FtpServer:
     root: Path
     certificate: Certificate = field(repr=False)
     log: Path
-    pid: int
+    program: Program = field(repr=False)
     password: str = field(default=_PASSWORD, repr=False)
     authority: str = field(default=AUTHORITY.pem, repr=False)
     host: str = "127.0.0.1"
+
+    @property
+    def pid(self) -> int:
+        return self.program.pid
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def run_ftp(
     a full disk.
     """
     user = "nobody" if os.geteuid() == 0 else getpass.getuser()
-    program = _within_reach(need(kind))
+    binary = _within_reach(need(kind))
     shown = certificate or AUTHORITY.issue()
     with folder(owner=user) as home:
         setup = _Setup(home, free_port(), user, home / "server.pem", implicit, settings)
@@ -83,12 +87,12 @@ def run_ftp(
         for path in (setup.root, setup.certificate):
             _give(path, user)
         (home / "openssl.cnf").write_text(_openssl(tls))
-        username, command, runs_as = _SETUPS[kind](setup, program)
-        limits = [*limited(largest_file), "env", f"OPENSSL_CONF={home / 'openssl.cnf'}"]
+        username, command, runs_as = _SETUPS[kind](setup, binary)
+        command = ["env", f"OPENSSL_CONF={home / 'openssl.cnf'}", *command]
         log = home / "log"
         answers: Callable[[], bool] = lambda: port_answers(setup.port)  # noqa: E731
-        with running([*limits, *command], log, answers=answers, user=runs_as) as process:
-            yield FtpServer(kind, setup.port, username, setup.root, shown, log, process.pid)
+        with running(command, log, answers=answers, user=runs_as, largest_file=largest_file) as program:
+            yield FtpServer(kind, setup.port, username, setup.root, shown, log, program)
 
 
 def _openssl(newest: str) -> str:

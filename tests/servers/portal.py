@@ -5,7 +5,7 @@ import os
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,17 +38,10 @@ def run_portal(*options: str, data_dir: Path | None = None, within: float = 90, 
         data_dir, port, log = data_dir or home / "data", free_port(), home / "log"
         url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "portal.workers.supervisor", *options]
-        with contextlib.ExitStack() as stack:
-            saved = dict(os.environ)
-            os.environ.clear()
-            os.environ.update(environment(data_dir, port, **settings))
-            try:
-                ready = running(command, log, answers=lambda: _is_ready(url), folder=ROOT, within=within)
-                process = stack.enter_context(ready)
-            finally:
-                os.environ.clear()
-                os.environ.update(saved)
-            yield Portal(url, data_dir, log, process.pid)
+        own = environment(data_dir, port, **settings)
+        answers: Callable[[], bool] = lambda: _is_ready(url)  # noqa: E731
+        with running(command, log, answers=answers, folder=ROOT, environment=own, within=within) as program:
+            yield Portal(url, data_dir, log, program.pid)
 
 
 def _is_ready(url: str) -> bool:

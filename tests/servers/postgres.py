@@ -5,14 +5,14 @@ import itertools
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
 
-from tests.servers.processes import as_user, folder, free_port, running
+from tests.servers.processes import Program, as_user, folder, free_port, running
 from tests.servers.requirements import need
 
 _USER = "postgres"
@@ -21,6 +21,7 @@ _SETTINGS = (
     "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=100",
     "shared_buffers=64MB", "timezone=UTC", "log_min_messages=fatal",
 )  # fmt: skip
+_KEPT = ("synchronous_commit=on", "full_page_writes=on", "autovacuum=on")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class PostgresServer:
 
     port: int
     socket_folder: Path
-    pid: int
+    program: Program = field(repr=False, compare=False)
     _numbers: "itertools.count[int]" = field(default_factory=itertools.count, repr=False, compare=False)
 
     def url(self, database: str = "postgres") -> str:
@@ -51,19 +52,30 @@ class PostgresServer:
             connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
 
     def _dsn(self) -> str:
-        return f"host={self.socket_folder} port={self.port} user={_USER} dbname=postgres connect_timeout=2"
+        return _dsn(self.socket_folder, self.port)
 
     def answers(self) -> bool:
-        try:
-            psycopg.connect(self._dsn()).close()
-        except psycopg.OperationalError:
-            return False
-        return True
+        return _answers(self.socket_folder, self.port)
+
+
+def _dsn(socket_folder: Path, port: int) -> str:
+    return f"host={socket_folder} port={port} user={_USER} dbname=postgres connect_timeout=2"
+
+
+def _answers(socket_folder: Path, port: int) -> bool:
+    try:
+        psycopg.connect(_dsn(socket_folder, port)).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
-def run_postgres() -> Iterator[PostgresServer]:
-    """PostgreSQL in a temporary folder; as root it runs as the user postgres, whom the package made."""
+def run_postgres(*, kept: bool = False) -> Iterator[PostgresServer]:
+    """PostgreSQL in a temporary folder; as root it runs as the user postgres, whom the package made.
+
+    Killed and started again it has lost what was committed last, unless `kept`.
+    """
     initdb = Path(need("initdb")).resolve()
     with folder(owner=_USER) as home:
         data, log = home / "data", home / "log"
@@ -74,6 +86,6 @@ def run_postgres() -> Iterator[PostgresServer]:
         options = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={home}", *_SETTINGS]
         command = [str(initdb.with_name("postgres")), "-D", str(data)]
         command += [word for option in options for word in ("-c", option)]
-        looking = PostgresServer(port, home, 0)
-        with running(command, log, answers=looking.answers, user=user, end=signal.SIGINT) as process:
-            yield PostgresServer(port, home, process.pid)
+        answers: Callable[[], bool] = lambda: _answers(home, port)  # noqa: E731
+        with running(command, log, answers=answers, user=user, end=signal.SIGINT) as program:
+            yield PostgresServer(port, home, program)

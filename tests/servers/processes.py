@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 
@@ -40,11 +40,75 @@ def as_user(command: list[str], user: str | None) -> list[str]:
     return [setpriv, "--pdeathsig=TERM", *command] if setpriv else command
 
 
-def limited(largest_file: int | None) -> list[str]:
+def _limited(largest_file: int | None) -> list[str]:
     """What a command is preceded by so that no file of its gets larger: writing fails there, and nothing else does."""
     if largest_file is None:
         return []
     return ["env", "--ignore-signal=XFSZ", "prlimit", f"--fsize={largest_file}"]
+
+
+class Program:
+    """A program whose output goes to a log; it can be killed at any moment, and started again as it was."""
+
+    def __init__(
+        self,
+        command: list[str],
+        log: Path,
+        answers: Callable[[], bool],
+        user: str | None = None,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        within: float = 20.0,
+    ) -> None:
+        self._command, self._log, self._answers, self._user = command, log, answers, user
+        self._folder, self._environment, self._within = folder or log.parent, environment, within
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, largest_file: int | None = None) -> None:
+        """Start it and wait until it answers; no file that it writes gets larger than `largest_file` bytes.
+
+        Raises RuntimeError with its output if it ends by itself or does not answer in time."""
+        command = as_user([*_limited(largest_file), *self._command], self._user)
+        with self._log.open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=self._folder,
+                env=self._environment,
+            )
+        limit = time.monotonic() + self._within
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > limit:
+                text = self._log.read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"{self._command[0]} did not start:\n{text}")
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """kill -9 of it and of everything that it has started; over when all of them are gone."""
+        assert self._process is not None
+        pids = [self.pid, *below(self.pid)]
+        send(pids, signal.SIGKILL)
+        self._process.wait()
+        limit = time.monotonic() + 10
+        while any(Path(f"/proc/{pid}").exists() for pid in pids[1:]) and time.monotonic() < limit:
+            time.sleep(0.01)
+
+    def end(self, by: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(by)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
 
 @contextlib.contextmanager
@@ -55,33 +119,40 @@ def running(
     answers: Callable[[], bool],
     user: str | None = None,
     folder: Path | None = None,
+    environment: Mapping[str, str] | None = None,
     end: signal.Signals = signal.SIGTERM,
     within: float = 20.0,
-) -> Iterator[subprocess.Popen[bytes]]:
+    largest_file: int | None = None,
+) -> Iterator[Program]:
     """A server from the moment it answers to the end of the block; its output goes to `log`.
 
-    It starts in `folder`, or where the log is.
+    It starts in `folder`, or where the log is, and with the tests' own environment unless another is given. Of a file
+    it writes `largest_file` bytes at most.
 
     Raises RuntimeError with that output if it ends by itself or does not answer `within` seconds.
     """
-    with log.open("ab") as output:
-        process = subprocess.Popen(
-            as_user(command, user), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder or log.parent
-        )
+    program = Program(command, log, answers, user, folder, environment, within)
     try:
-        limit = time.monotonic() + within
-        while not answers():
-            if process.poll() is not None or time.monotonic() > limit:
-                raise RuntimeError(f"{command[0]} did not start:\n{log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.02)
-        yield process
+        program.start(largest_file)
+        yield program
     finally:
-        process.send_signal(end)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        program.end(end)
+
+
+def below(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have started, the last ones first."""
+    children = []
+    with contextlib.suppress(OSError):  # gone meanwhile
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            children += [int(child) for child in (task / "children").read_text().split()]
+    return [each for child in children for each in (*below(child), child)]
+
+
+def send(pids: list[int], number: signal.Signals) -> None:
+    """A signal to each of those that are still there."""
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def port_answers(port: int) -> bool:

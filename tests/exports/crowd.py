@@ -14,7 +14,7 @@ import redis
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.core.db import database_now
+from portal.core.db import database_now, reading_only
 from portal.exports.models import ExportRun
 from tests.exports.slow_process import LEASE_SECONDS
 from tests.servers.processes import below, send
@@ -99,10 +99,11 @@ class Crowd:
 
 
 def _hold(session: Session, pids: list[int]) -> bool:
-    """Whether one of the processes has a run whose lease goes on."""
-    now = database_now(session)
-    leased = session.scalars(sa.select(ExportRun.worker).where(ExportRun.lease_until > now)).all()
-    session.rollback()
+    """Whether one of the processes has a run whose lease goes on. Only reads: one of them may hold SQLite's lock."""
+    with reading_only():
+        now = database_now(session)
+        leased = session.scalars(sa.select(ExportRun.worker).where(ExportRun.lease_until > now)).all()
+        session.rollback()
     return any(int((worker or "0").rpartition(":")[2]) in pids for worker in leased)
 
 

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from portal.accounts.models import Account
 from portal.core.audit import AuditEntry, AuditSeal
-from portal.core.db import session_factory
 from portal.core.errors import NotAllowed, NotThere, RuleBroken
 from portal.sharing import operations as sharing
 from portal.stations import operations
@@ -28,10 +27,9 @@ ROUNDS = 15
 A_MOMENT = 0.4  # seconds, in which whoever waits for nobody is long done
 
 
-@pytest.fixture
-def sessions(session: Session, scene: Scene, database_url: str) -> sessionmaker[Session]:
+@pytest.fixture(autouse=True)
+def _seen_by_others(session: Session, scene: Scene) -> None:
     session.commit()
-    return session_factory(database_url)
 
 
 def grant_of(session: Session, account_id: int) -> Grant:

@@ -5,13 +5,16 @@ What each call means stands here, once; a protocol brings the single steps, on p
 
 import abc
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 
 from portal.transports import DeliveryError, NameTakenError, StepName, TemporaryGoneError
 from portal.transports.paths import parents, remote_directory, remote_path
 from portal.transports.targets import Target
+
+GRACE_SECONDS, SLOWEST = 120, 2048  # bytes a second: a server that takes less keeps a worker from everybody else
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -36,11 +39,12 @@ class Session(abc.ABC):
 
         When it returns, the server has acknowledged every write, flushed to its disk if it offers that, and
         states the right size. Takes one chunk at a time from `chunks`, so memory stays flat; what `chunks`
-        raises passes through. What was written before an error stays: the caller discards it.
+        raises passes through. What was written before an error stays: the caller discards it. A server that takes
+        less than SLOWEST on average is given up after GRACE_SECONDS.
         """
         path = self._aside(temporary_name)
         self._make_directories()
-        self._write(path, chunks, size)
+        self._write(path, _fast_enough(chunks), size)
         found = self._size(path)
         if found is None:
             raise DeliveryError("size", "%(name)s is gone after writing.", name=temporary_name)
@@ -210,3 +214,17 @@ class Session(abc.ABC):
 
     @abc.abstractmethod
     def _remove(self, path: str) -> None: ...
+
+
+def _fast_enough(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, each when the one before was taken. No single wait is long where a server lets everything drip."""
+    started, taken = time.monotonic(), 0
+    for chunk in chunks:
+        yield chunk
+        taken += len(chunk)
+        seconds = time.monotonic() - started
+        if seconds > GRACE_SECONDS and taken < seconds * SLOWEST:
+            raise DeliveryError(
+                "write", "The server takes the file too slowly: %(bytes)s bytes in %(seconds)s seconds.",
+                bytes=taken, seconds=round(seconds),
+            )  # fmt: skip

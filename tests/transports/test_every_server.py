@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from portal.transports import DeliveryError, NameTakenError, PeerChangedError, TemporaryGoneError
+from portal.transports import session as session_module
 from portal.transports.ssh_keys import generate_key_pair
 from tests.servers.relay import run_relay
 from tests.transports.servers import COLUMNS, Server, connect, run
@@ -238,6 +239,15 @@ def test_a_slow_server_is_waited_for(server: Server) -> None:
     with run_relay(server.port, delay=0.05) as port:
         deliver(server, port=port, timeout=3.0)
     assert server.names() == ["run.xml"]
+
+
+def test_a_server_that_lets_everything_drip_is_given_up(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "GRACE_SECONDS", 0)
+    monkeypatch.setattr(session_module, "SLOWEST", 10**12)  # more than any server takes
+    error = stopped(server)
+    assert (error.step, error.permanent) == ("write", False)
+    assert "too slowly" in error.message
+    assert "run.xml" not in server.names()
 
 
 @pytest.mark.parametrize("after", [60, 1_200, 2_000])

@@ -1,6 +1,8 @@
 """Every page of the live URL map, with example ids from the demo's database."""
 
+import contextlib
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,7 +27,7 @@ EXAMPLES = {
     "message_id": "SELECT min(id) FROM mail_message",
     "position": "SELECT min(position) FROM export_file",
     "row_id": "SELECT min(id) FROM flagged_row",
-    "run_id": "SELECT min(id) FROM export_run",
+    "run_id": "SELECT min(id) FROM export_run WHERE state = 'delivered'",
     "session_import_id": "SELECT min(id) FROM session_import",
     "station_group_id": "SELECT id FROM station_group WHERE name = 'Bl2'",
     "station_id": "SELECT id FROM station WHERE name = 'Bl2-1'",
@@ -74,3 +76,13 @@ def _who(app: Flask, rule: Rule) -> str:
 
 def _path(app: Flask, rule: Rule, values: dict[str, int]) -> str:
     return app.url_map.bind("localhost").build(rule.endpoint, values)
+
+
+def wait_for_a_delivery(database: Path, seconds: float = 60) -> None:
+    """Until the demo's scheduler has delivered something, so that there is a run to look at."""
+    limit = time.monotonic() + seconds
+    with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        while not connection.execute("SELECT 1 FROM export_run WHERE state = 'delivered'").fetchone():
+            if time.monotonic() > limit:
+                raise TimeoutError("the demo has delivered nothing")
+            time.sleep(0.1)

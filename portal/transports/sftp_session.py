@@ -21,6 +21,7 @@ from portal.transports.targets import SftpTarget
 
 _REQUEST = 32_768  # bytes; what draft-ietf-secsh-filexfer-02 obliges a server to take
 _LARGEST_REQUEST = 250_000  # bytes; OpenSSH takes 261,120
+_PACKET = 32_768  # bytes of a channel that OpenSSH takes at once; no server that is known takes more
 _ASK_LIMITS_FROM = 1_000_000  # bytes of a file that make larger requests (1.3 times as fast) worth a round trip
 _LIMITS = "limits@openssh.com"
 _MOST_CHANNELS = 10  # what OpenSSH allows by itself
@@ -49,6 +50,15 @@ class _Client(paramiko.SFTPClient):
         pairs = [(answer.get_binary(), answer.get_binary()) for _ in range(_EXTENSIONS)]
         self.extensions = frozenset(name.decode("utf-8", "replace") for name, _version in pairs)
         return version
+
+    def _write_all(self, out: bytes) -> None:
+        """As paramiko's, which copies all that is left of a request for each packet that it sends of it."""
+        left = memoryview(out)
+        while left:
+            sent = self.sock.send(bytes(left[:_PACKET]))
+            if sent <= 0:
+                raise EOFError
+            left = left[sent:]
 
     def request_size(self) -> int:
         """How many bytes one write may carry, as the server states it; what every server takes if it does not."""

@@ -121,7 +121,8 @@ class Storm:
         return self.database
 
     def _reconnect(self) -> None:
-        self.session.invalidate()
+        """No connection is used again; the session holds none between two faults."""
+        self.session.rollback()
         engine = self.session.get_bind()
         assert isinstance(engine, sa.Engine)
         engine.dispose()

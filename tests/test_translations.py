@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core import letters
+from portal.core.languages import LANGUAGES as NAMES
 from portal.translations.__main__ import LANGUAGES, ROOT, catalogue_path, collected, existing
 from portal.transports import DeliveryError
 from tests import world
@@ -24,7 +25,7 @@ PLACEHOLDER = re.compile(r"%\(\w+\)\w|%%|\{\w*\}|</?\w+[^>]*>")
 WORD = re.compile(r"(?<![#\w])[A-Za-zÀ-ÿ]{3,}\b(?!=)")  # "#history" and "page=" are parts of an address
 SENTENCE = re.compile(r"[A-Z][a-z]+([ ,.:].*)?", re.DOTALL)
 READ_ALOUD = {"alt", "aria-label", "aria-description", "data-copied", "data-fallback", "label", "placeholder", "title"}
-SAME_IN_EVERY_LANGUAGE = {"Piquet", "kWh", "CHF", "CSV", "OBIS", "SFTP", "FTPS", "English", "Deutsch"}
+SAME_IN_EVERY_LANGUAGE = {"Piquet", "kWh", "CHF", "CSV", "OBIS", "SFTP", "FTPS", *NAMES.values()}
 GETTEXT = {"_", "gettext", "ngettext"}
 FOR_BUILDERS = "patterns.html"  # shows every pattern with sample values, and is no page of the product
 FIELD_NAMES = {"DeviceLocationID", "FactoryNo", "InternalNo", "Metering Code"}  # as the receiver's system writes them
@@ -86,6 +87,46 @@ def test_german_is_spelled_as_in_switzerland() -> None:
         for form in own:
             assert not set('ß"„“”') & set(form), message.id
             assert form.count("«") == form.count("»"), message.id
+
+
+def test_french_has_its_spaces_and_apostrophes() -> None:
+    for message, _english, own in translated(existing("fr")):
+        for form in own:
+            assert not re.search(r"\w'\w", form), message.id
+            assert not re.search(r"[^\u00a0]:(\s|$)", form), message.id
+            assert not re.search(r"[^\u202f?!][;!?](\s|$)", form), message.id
+            assert form.count("«\u00a0") == form.count("«") == form.count("\u00a0»") == form.count("»"), message.id
+
+
+def test_italian_has_its_apostrophes() -> None:
+    for message, _english, own in translated(existing("it")):
+        for form in own:
+            assert not set('"„“”') & set(form), message.id
+            assert not re.search(r"\w'\w", form), message.id
+            assert form.count("«") == form.count("»"), message.id
+
+
+@pytest.mark.parametrize(
+    ("language", "zone", "leave", "refusal", "subject"),
+    [
+        ("fr", "Fuseau horaire", "Se déconnecter", "Ce champ doit être rempli.", "Confirmer l’adresse e-mail"),
+        ("it", "Fuso orario", "Uscire", "Questo campo deve essere compilato.", "Confermare l’indirizzo e-mail"),
+    ],
+)
+def test_pages_refusals_and_letters_are_french_and_italian(
+    session: Session, logged_in: Callable[[Account], FlaskClient], language: str, zone: str, leave: str, refusal: str,
+    subject: str,
+) -> None:  # fmt: skip
+    row = german(session)
+    row.language = language
+    browser = logged_in(row)
+    page = browser.get("/profile").text
+    assert f'<html lang="{language}"' in page
+    assert zone in page
+    assert leave in page
+    assert "Time zone" not in page
+    assert refusal in browser.post("/profile", data={"name": "", "language": language}).text
+    assert letters.write(language, "verify", link="http://piquet.example/link")[0] == subject
 
 
 def german(session: Session) -> Account:

@@ -5,11 +5,12 @@ from sqlalchemy.orm import Session
 
 from portal.accounts import emails, passwords, queries
 from portal.accounts.links import Links, Purpose
-from portal.accounts.models import LANGUAGES, Account
+from portal.accounts.models import Account
 from portal.accounts.operations import checked_name, set_password
 from portal.accounts.time_zones import TIME_ZONES
 from portal.core import audit, letters
 from portal.core.errors import RuleBroken
+from portal.core.languages import LANGUAGES
 
 
 def change_profile(session: Session, actor: Account, name: str, language: str, time_zone: str) -> None:

@@ -6,7 +6,7 @@ from wtforms import BooleanField, Field, IntegerField, PasswordField, RadioField
 from wtforms.validators import InputRequired, Length, Optional
 
 from portal.accounts import time_zones
-from portal.core.web import LANGUAGES
+from portal.core.languages import LANGUAGES
 
 MUST = InputRequired(_l("This must be filled in."))
 PASSWORD_RULE = _l("10 characters or more. A sentence is easy to remember.")

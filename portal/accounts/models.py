@@ -8,8 +8,6 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from portal.core import clock
 from portal.core.db import Base
 
-LANGUAGES = ("en", "de")
-
 
 class Account(Base):
     """A person or an organisation that can log in. Only a verified address counts for grants and memberships."""

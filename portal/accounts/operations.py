@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 
 from portal.accounts import emails, passwords, queries
 from portal.accounts.links import DeadLink, Links, Purpose
-from portal.accounts.models import LANGUAGES, Account
+from portal.accounts.models import Account
 from portal.core import audit, clock, letters
 from portal.core.errors import RuleBroken
+from portal.core.languages import DEFAULT, LANGUAGES
 
 LONGEST_NAME = 120
 
@@ -222,7 +223,7 @@ def _new_password(password: str) -> str:
 
 
 def _known_language(language: str) -> str:
-    return language if language in LANGUAGES else LANGUAGES[0]
+    return language if language in LANGUAGES else DEFAULT
 
 
 def _record_failure(session: Session, account: Account | None, typed: str, why: str) -> None:

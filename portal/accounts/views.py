@@ -15,8 +15,9 @@ from portal.accounts.operations import NotVerified
 from portal.core import forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
+from portal.core.languages import LANGUAGES
 from portal.core.urls import inner_path
-from portal.core.web import LANGUAGES, guard, limiter, public
+from portal.core.web import guard, limiter, public
 
 
 @bp.route("/log-in", methods=["GET", "POST"])

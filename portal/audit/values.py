@@ -8,7 +8,7 @@ from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from portal.core import display
-from portal.core.web import LANGUAGES
+from portal.core.languages import LANGUAGES
 from portal.delivery.labels import CHECKS, PROTOCOLS, WRITINGS
 from portal.exports.labels import CORRECTIONS, DIGESTS, FORMATS, INTERVALS, SCOPES, TRIGGERS
 from portal.stations.labels import ACCESSES, IDENTIFIERS, PERMISSIONS, PLUG_TYPES, WEEKDAYS

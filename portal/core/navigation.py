@@ -8,6 +8,7 @@ from flask_login import current_user
 
 from portal.core import web
 from portal.core.config import Settings
+from portal.core.languages import LANGUAGES
 
 
 class Entry(NamedTuple):
@@ -63,7 +64,7 @@ def create(app: Flask, settings: Settings) -> None:
             "navigation": _navigation(),
             "current_account": current_user,
             "locale": web.language(),
-            "languages": web.LANGUAGES,
+            "languages": LANGUAGES,
             "theme": web.theme(),
             "demo": settings.demo,
             "search_url": url_for("stations.list_stations"),

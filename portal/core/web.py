@@ -36,9 +36,9 @@ from portal.core.audit import refusals
 from portal.core.config import MAX_UPLOAD_BYTES, Settings
 from portal.core.db import LARGEST_ID, db
 from portal.core.errors import NotAllowed, NotThere
+from portal.core.languages import DEFAULT, LANGUAGES
 from portal.core.urls import inner_path
 
-LANGUAGES = {"en": "English", "de": "Deutsch"}
 THEMES = ("auto", "light", "dark")
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -216,7 +216,7 @@ def language() -> str:
     if current_user and current_user.is_authenticated:
         return str(current_user.language)
     chosen = session.get("language")
-    return chosen if chosen in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or "en"
+    return chosen if chosen in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or DEFAULT
 
 
 def time_zone() -> str:

@@ -9,9 +9,11 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
+from portal.core import languages
+
 ROOT = Path(__file__).parents[2]
 FOLDER = Path(__file__).parent
-LANGUAGES = ("de",)
+LANGUAGES = tuple(language for language in languages.LANGUAGES if language != languages.DEFAULT)
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 METHODS = [("portal/**.py", "python"), ("templates/**.html", "jinja2"), ("templates/**.txt", "jinja2")]
 # The sentence of a broken rule, of a failed delivery or of a step is a text as well: the screens translate it.

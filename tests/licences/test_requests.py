@@ -16,6 +16,7 @@ from portal.licences import queries, requests
 from portal.licences.models import Kind, LicenceRequest
 from tests import test_policies, world
 from tests.statements import recorded
+from tests.test_guards import examples
 
 LogIn = Callable[[Account], FlaskClient]
 ASK = {"kind": "authorisation", "next": "/shared-with-me"}
@@ -128,6 +129,21 @@ def test_every_page_that_needs_one_says_what_is_missing(browser: FlaskClient, pa
     page = browser.get(path).text
     assert 'action="/licences/request"' in page
     assert f'name="next" value="{path}"' in page
+
+
+def test_what_waits_for_a_licence_asks_for_it_in_one_click(session: Session, logged_in: LogIn) -> None:
+    """On the overview, where others have shared; on "shared by me"; on the pages that say why; on a task."""
+    master = world.account(session, "owner@x.example", Kind.AUTHORISATION)
+    sub = world.account(session, "bare@x.example")
+    world.grant(session, world.station_group(session, master), "display", sub.email)
+    ids = examples(session, sub)
+    browser = logged_in(sub)
+    why = f"/station-groups/{ids['station_group_id']}/why?email=piquet@x.example"
+    for path in ("/", "/shared-by-me", f"/exports/tasks/{ids['task_id']}", why):
+        assert 'action="/licences/request"' in browser.get(path).text, path
+    requests.ask(session, sub, Kind.AUTHORISATION)
+    session.commit()
+    assert "It is requested since" in browser.get("/").text
 
 
 def test_the_state_costs_two_statements(session: Session, account: Account, browser: FlaskClient) -> None:

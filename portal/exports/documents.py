@@ -63,14 +63,14 @@ class _Files:
         if self._format == Format.SDAT:
             return self._sdat(sources)
         if self._files == Files.METER:
-            return (self._one([row], meter=row.meter) for row in self._rows(sources))
+            return (made for row in self._rows(sources) for made in self._of([row], meter=row.meter))
         if self._files == Files.DAY:
             return self._daily(sources)
         if self._files == Files.METER_AND_DAY:
             days = (day for row in self._rows(sources) for day in by_day(row, self._zone))
-            return (self._one([day], meter=day.meter, day=self._day(day)) for day in days)
+            return (made for day in days for made in self._of([day], meter=day.meter, day=self._day(day)))
         self._check_size(len(sources), self._run.ends_at - self._run.starts_at)
-        return iter([self._one(self._rows(sources))])
+        return self._of(self._rows(sources))
 
     def _rows(self, sources: Iterable[EnergySource]) -> Iterator[MeterPeriod]:
         """One row for each meter and period of the run; the periods of a meter stand behind each other."""
@@ -92,12 +92,14 @@ class _Files:
         while day < self._run.period_end:
             starts_at, ends_at = day_begins(day, self._zone), day_begins(day + DAY, self._zone)
             self._check_size(len(sources), ends_at - starts_at)
-            yield self._one(self._between(sources, starts_at, ends_at), day=day)
+            yield from self._of(self._between(sources, starts_at, ends_at), day=day)
             day += DAY
 
-    def _one(self, rows: Iterable[MeterPeriod], meter: Meter | None = None, day: date | None = None) -> Document:
-        content = self._writer.write(rows, self._settings, self._issue, next(self._numbers))
-        return self._packed(self._name(meter, day), content)
+    def _of(
+        self, rows: Iterable[MeterPeriod], meter: Meter | None = None, day: date | None = None
+    ) -> Iterator[Document]:
+        for extension, content in self._writer.files(rows, self._settings, self._issue, next(self._numbers)):
+            yield self._packed(self._name(meter, day, extension), content)
 
     def _sdat(self, sources: list[EnergySource]) -> Iterator[Document]:
         written = sdat.write(self._rows(sources), self._settings, self._issue)
@@ -115,9 +117,9 @@ class _Files:
             raise FormatError(None, "%(name)s is too long for the name of a file.", name=full[:80])
         return Document(full, packed(self._packing, name, content))
 
-    def _name(self, meter: Meter | None, day: date | None) -> str:
+    def _name(self, meter: Meter | None, day: date | None, extension: str = "") -> str:
         identifier = identifier_of(meter, self._identifier) if meter else ""  # type: ignore[arg-type]  # by the form
-        return file_name(self._pattern, replace(self._parts, meter=identifier, day=day))
+        return file_name(self._pattern, replace(self._parts, meter=identifier, day=day, extension=extension))
 
     def _day(self, row: MeterPeriod) -> date:
         return row.starts_at.astimezone(self._zone).date()

@@ -36,6 +36,7 @@ _COMPANIES = ("sender", "receiver", "unchecked_ids", "document_prefix")
 _ESL = ("system_from", "system_to", "further_identifiers", "attributes")
 SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
     Format.ESL_XML: ("values", "register_obis", "esl_per", *_ESL, "decimals"),
+    Format.ISE_PAIR: ("value", "ise_columns", "quarter_obis", *_ESL, *_TEXT, "decimals"),
     Format.ISE_XML: ("value", *_ESL, "status_texts", "decimals"),
     Format.ISE_CSV: ("ise_columns", *_TEXT, "decimals"),
     Format.SDAT: (
@@ -78,7 +79,7 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
         200,
         description=_l(
             "Empty for the usual one. Placeholders: {task} {sender} {period_start} {period_end} {period_last} "
-            "{created} {created_time} {revision} {run}; with several files {meter} {day}."
+            "{created} {created_time} {revision} {run}; with several files {meter} {day}, in a pair {extension}."
         ),
     )
     decimals = IntegerField(
@@ -95,6 +96,7 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
         default="advance",
     )
     register_obis = _text(_l("OBIS code of the register"), 30, "1-1:1.8.0")
+    quarter_obis = _text(_l("OBIS code of the quarter hours"), 30, "1-1:1.29.0")
     esl_per = RadioField(
         _l("A value for each"), choices=[("period", _l("Period")), ("day", _l("Local day"))], default="period"
     )

@@ -94,7 +94,7 @@ def check(wanted: Wanted) -> None:
         settings = settings_of(draft, ZURICH)
     except SettingsError as error:
         raise RuleBroken(error.field, error.template, **error.params) from None
-    with_columns = wanted.format in (Format.ISE_CSV, Format.CSV, Format.XLSX)
+    with_columns = wanted.format in (Format.ISE_PAIR, Format.ISE_CSV, Format.CSV, Format.XLSX)
     if with_columns and not csv_file.ENERGY_COLUMNS & set(settings.columns):
         raise RuleBroken("columns", "Choose a column with energy, such as energy_kwh: nothing could be billed.")
 
@@ -112,12 +112,20 @@ def preview(wanted: Wanted, rows: Iterator[MeterPeriod]) -> list[str]:
     check(wanted)
     writer, settings = WRITERS[wanted.format], settings_of(_draft(wanted), ZURICH)
     try:
+        if writer.several:
+            return list(_of_several(writer.several(islice(rows, 2), settings, Issue(1, clock.now())), wanted))
         if wanted.format == Format.XLSX:
             return list(islice(sheet(b"".join(writer.write(rows, settings, Issue(1, clock.now()), 0))), PREVIEW_LINES))
         content = b"".join(islice(writer.write(rows, settings, Issue(1, clock.now()), 0), 2))
     except FormatError as error:
         raise RuleBroken("", error.template, **error.params) from None
     return first_lines(wanted.format, wanted.settings, content)
+
+
+def _of_several(files: Iterator[tuple[str, Iterator[bytes]]], wanted: Wanted) -> Iterator[str]:
+    for extension, pieces in files:
+        settings = {} if extension == "xml" else wanted.settings
+        yield from first_lines(wanted.format, settings, b"".join(pieces))[: PREVIEW_LINES // 2]
 
 
 def first_lines(format_: str, settings: Mapping[str, Any], content: bytes) -> list[str]:

@@ -7,6 +7,7 @@ from portal.exports.periods import Interval
 
 FORMATS = {
     Format.ESL_XML.value: _l("IS-E (ESL XML)"),
+    Format.ISE_PAIR.value: _l("IS-E pair: daily values (XML) and quarter hours (CSV)"),
     Format.ISE_XML.value: _l("IS-E daily values (XML)"),
     Format.ISE_CSV.value: _l("IS-E quarter hours (CSV)"),
     Format.SDAT.value: _l("SDAT-CH (E66)"),
@@ -17,6 +18,9 @@ FORMATS = {
 FORMAT_TEXTS = {
     Format.ESL_XML.value: _l(
         "ESLBillingData: a register reading per meter and period, for innosolv IS-E and its relatives."
+    ),
+    Format.ISE_PAIR.value: _l(
+        "Both files from the same values: each day in the XML is the sum of its quarter hours in the CSV."
     ),
     Format.ISE_XML.value: _l("One cumulated value per meter and day, for innosolv IS-E."),
     Format.ISE_CSV.value: _l("Every quarter hour of every meter with its status, for innosolv IS-E."),

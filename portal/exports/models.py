@@ -18,6 +18,7 @@ from portal.stations.models import StationGroup
 
 class Format(StrEnum):
     ESL_XML = "esl_xml"
+    ISE_PAIR = "ise_pair"
     ISE_XML = "ise_xml"
     ISE_CSV = "ise_csv"
     SDAT = "sdat"

@@ -6,7 +6,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from portal.exports.models import Files, Format, Formatter
-from portal.formats import csv_file, esl_xml, ise_csv, ise_xml, mscons, sdat, xlsx_file
+from portal.formats import csv_file, esl_xml, ise_csv, ise_pair, ise_xml, mscons, sdat, xlsx_file
 from portal.formats.errors import SettingsError
 from portal.formats.file_names import CSV_PATTERN, ESL_PATTERN, check_pattern, divided
 from portal.formats.issue import Issue
@@ -26,13 +26,25 @@ DIVIDED_BY: Final[dict[str, tuple[str, ...]]] = {
 @dataclass(frozen=True, slots=True)
 class Writer:
     """A format: the class of its settings, what writes one file (the last argument numbers the files of a run from 0),
-    the usual pattern of the file's name, and whether these settings need quarter hours or the register."""
+    the usual pattern of the file's name, and whether these settings need quarter hours or the register. A format of
+    several files writes them all by `several`, each with its extension, and `write` is the first of them."""
 
     settings: type[Any]
     write: Callable[[Iterable[MeterPeriod], Any, Issue, int], Iterator[bytes]]
     pattern: str
     quarters: Callable[[Any], bool]
     register: Callable[[Any], bool]
+    several: Callable[[Iterable[MeterPeriod], Any, Issue], Iterator[tuple[str, Iterator[bytes]]]] | None = None
+
+    def files(
+        self, rows: Iterable[MeterPeriod], settings: Any, issue: Issue, part: int
+    ) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """The files made of the rows, each to be read before the next one is asked for; a single one needs no
+        extension."""
+        if self.several:
+            yield from self.several(rows, settings, issue)
+        else:
+            yield "", self.write(rows, settings, issue, part)
 
 
 def _by_quarter(settings: Any) -> bool:
@@ -50,6 +62,14 @@ WRITERS: Final[dict[str, Writer]] = {
         ESL_PATTERN,
         lambda settings: bool(settings.per == "day"),
         lambda settings: bool(settings.writes_register),
+    ),
+    Format.ISE_PAIR: Writer(
+        ise_pair.IsePairSettings,
+        lambda rows, settings, _issue, _part: ise_csv.write(rows, settings.as_csv()),
+        CSV_PATTERN.replace(".csv", ".{extension}"),
+        lambda _settings: True,
+        lambda settings: bool(settings.writes_register),
+        lambda rows, settings, issue: ise_pair.write(rows, settings, issue.created),
     ),
     Format.ISE_XML: Writer(
         ise_xml.IseXmlSettings,
@@ -136,7 +156,13 @@ def pattern_of(formatter: Formatter) -> str:
         return str(given)
     if formatter.format == Format.SDAT:
         return CSV_PATTERN.removesuffix(".csv") if files == Files.TASK else ""
-    return divided(WRITERS[formatter.format].pattern, DIVIDED_BY[files])
+    return divided(WRITERS[formatter.format].pattern, _told_apart(formatter))
+
+
+def _told_apart(formatter: Formatter) -> tuple[str, ...]:
+    """What the names of the formatter's files must tell apart."""
+    extension = ("extension",) if WRITERS[formatter.format].several else ()
+    return DIVIDED_BY[files_of(formatter)] + extension
 
 
 def check_files(formatter: Formatter) -> None:
@@ -151,6 +177,6 @@ def check_files(formatter: Formatter) -> None:
             raise SettingsError("packing", "SDAT has a document for each meter and day: only a zip holds all of them.")
     if pattern := pattern_of(formatter):
         try:
-            check_pattern(pattern, DIVIDED_BY[files])
+            check_pattern(pattern, _told_apart(formatter))
         except SettingsError as error:
             raise SettingsError("file_name", error.template, **error.params) from None

@@ -130,27 +130,45 @@ def write(rows: Iterable[MeterPeriod], settings: EslSettings, created: datetime)
 
 
 def _lines(rows: Iterable[MeterPeriod], settings: EslSettings, created: datetime) -> Iterator[str]:
-    if settings.per == "day":
-        rows = (day for row in rows for day in by_day(row, settings.zone))
-    local = _local_times(settings.zone)
-    template, values = _period_template(settings), _values(settings)
-    head = _head(settings, local(created))
-    meter: Meter | None = None
-    ended_at: datetime | None = None
+    text = EslText(settings, created)
     for row in rows:
+        yield text.of(row)
+    yield text.end()
+
+
+class EslText:
+    """The text of one file, row by row, for a caller that writes the same rows elsewhere as well; what it refuses is
+    what `write` refuses."""
+
+    def __init__(self, settings: EslSettings, created: datetime) -> None:
+        self._settings, self._local = settings, _local_times(settings.zone)
+        self._template, self._values = _period_template(settings), _values(settings)
+        self._head = _head(settings, self._local(created))
+        self._meter: Meter | None = None
+        self._ended_at: datetime | None = None
+
+    def of(self, row: MeterPeriod) -> str:
+        """What the next row adds."""
+        rows = by_day(row, self._settings.zone) if self._settings.per == "day" else (row,)
+        return "".join([self._period(one) for one in rows])
+
+    def end(self) -> str:
+        """What stands behind the last row."""
+        if self._meter is None:
+            raise FormatError(None, "There is no meter to write: the file needs at least one.")
+        return "</Meter>\n</ESLBillingData>\n"
+
+    def _period(self, row: MeterPeriod) -> str:
         check_energy(row)
-        if row.meter is meter or row.meter == meter:
-            if ended_at is not None and row.starts_at < ended_at:
+        before = ""
+        if row.meter is self._meter or row.meter == self._meter:
+            if self._ended_at is not None and row.starts_at < self._ended_at:
                 raise FormatError(row.meter.name, "%(meter)s has periods that overlap or are not in order.")
         else:
-            yield head if meter is None else "</Meter>\n"
-            yield _meter(row.meter, settings)
-            meter = row.meter
-        ended_at = row.ends_at
-        yield template % (local(ended_at), *values(row))
-    if meter is None:
-        raise FormatError(None, "There is no meter to write: the file needs at least one.")
-    yield "</Meter>\n</ESLBillingData>\n"
+            before = (self._head if self._meter is None else "</Meter>\n") + _meter(row.meter, self._settings)
+            self._meter = row.meter
+        self._ended_at = row.ends_at
+        return before + self._template % (self._local(row.ends_at), *self._values(row))
 
 
 def _values(settings: EslSettings) -> Callable[[MeterPeriod], list[str]]:

@@ -18,8 +18,8 @@ still gives each period a name of its own."""
 
 CSV_PATTERN: Final = "{task}_{period_start}_{period_last}_{created_time}.csv"
 
-DIVIDES: Final = ("meter", "day")
-"""Placeholders that only the names of a file for each meter, or for each day, have."""
+DIVIDES: Final = ("meter", "day", "extension")
+"""Placeholders that only the names of a file for each meter, for each day, or of formats with several files have."""
 
 FILE_NAME = re.compile(r"[A-Za-z0-9._=+@-]{1,200}")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -47,6 +47,7 @@ class FileNameParts:
     run: int
     meter: str = ""
     day: date | None = None
+    extension: str = ""
 
 
 PLACEHOLDERS: Final[dict[str, Callable[[FileNameParts], str]]] = {
@@ -61,9 +62,11 @@ PLACEHOLDERS: Final[dict[str, Callable[[FileNameParts], str]]] = {
     "run": lambda parts: str(parts.run),
     "meter": lambda parts: reduced(parts.meter),
     "day": lambda parts: f"{parts.day:%Y%m%d}" if parts.day else "",
+    "extension": lambda parts: parts.extension,
 }
 """period_end is the first day after the period, period_last its last day; run is the export run's number; meter is the
-identifier of a meter that has a file of its own, day a local day that has."""
+identifier of a meter that has a file of its own, day a local day that has; extension tells two files
+of the same rows apart."""
 
 
 def check_pattern(pattern: str, divided_by: Collection[str] = ()) -> None:
@@ -88,9 +91,10 @@ def check_pattern(pattern: str, divided_by: Collection[str] = ()) -> None:
 
 
 def divided(pattern: str, divided_by: Collection[str]) -> str:
-    """The pattern with the placeholders that a name of these files needs, before its suffix."""
+    """The pattern with the placeholders that a name of these files needs and that it lacks, before its suffix."""
     stem, dot, suffix = pattern.rpartition(".")
-    return "".join([stem, *(f"_{{{name}}}" for name in DIVIDES if name in divided_by), dot, suffix])
+    lacking = [f"_{{{name}}}" for name in DIVIDES if name in divided_by and f"{{{name}}}" not in pattern]
+    return "".join([stem, *lacking, dot, suffix])
 
 
 def file_name(pattern: str, parts: FileNameParts) -> str:

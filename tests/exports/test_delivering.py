@@ -1,6 +1,7 @@
 """A run on its way: built once, uploaded aside, renamed, told; and all that can be in its way."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -46,6 +47,22 @@ def test_every_period_arrives_as_it_is_stored(session: Session, scene: Scene, wo
         assert arrived[run.files[0].name] == content
         assert hashlib.sha256(content).hexdigest() == run.files[0].sha256
     assert scene.left_over() == []
+
+
+def test_both_files_of_the_ise_pair_arrive_with_one_run(session: Session, scene: Scene, work: Work) -> None:
+    scene.formatter.format, scene.formatter.settings = "ise_pair", {"file_name": "{period_start}.{extension}"}
+    plan(session)
+    assert work() == 2
+    arrived = scene.files()
+    assert sorted(arrived) == [f"202603{day}.{extension}" for day in (28, 29) for extension in ("csv", "xml")]
+    for run in runs(session):
+        assert [hashlib.sha256(arrived[file.name]).hexdigest() for file in run.files] == [
+            file.sha256 for file in run.files
+        ]
+        quarters, days = (arrived[file.name].decode() for file in run.files)
+        told = sum(round(float(line.split(";")[2]) * 1000) for line in quarters.splitlines()[1:])
+        assert told == sum(round(float(value) * 1000) for value in re.findall(r'value="([\d.]+)"', days))
+        assert told == run.energy_wh
 
 
 def test_it_goes_from_due_over_uploaded_to_delivered(session: Session, scene: Scene, work: Work) -> None:

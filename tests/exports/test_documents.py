@@ -6,7 +6,7 @@ import io
 import re
 import zipfile
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
 
@@ -20,7 +20,7 @@ from portal.exports.models import ExportRun, ExportValue, Format
 from portal.exports.totals import Totals
 from portal.formats.errors import FormatError
 from tests.exports import scene as scenes
-from tests.exports.scene import Scene
+from tests.exports.scene import QUARTER, Scene
 
 CREATED = datetime(2026, 3, 30, 4, tzinfo=UTC)
 CODE = "CH10123012345" + 17 * "0"
@@ -123,6 +123,43 @@ def test_daily_values_of_the_ise_pair(session: Session, run: ExportRun) -> None:
         for meter in root.iter("Meter")
     }
     assert found == ENERGY
+
+
+@pytest.mark.parametrize(
+    ("divided", "made_of"),
+    [
+        ("task", ["20260328-29."]),
+        ("meter", [f"20260328-29_{CODE}001.", f"20260328-29_{CODE}002."]),
+        ("day", ["20260328-29_20260328.", "20260328-29_20260329."]),
+    ],
+)
+def test_the_pair_is_two_files_of_the_same_energy(
+    session: Session, run: ExportRun, divided: str, made_of: list[str]
+) -> None:
+    placeholder = "" if divided == "task" else f"_{{{divided}}}"
+    name = f"{{period_start}}-29{placeholder}.{{extension}}"
+    made, totals = files(session, run, Format.ISE_PAIR, files=divided, file_name=name)
+    assert list(made) == [f"{stem}{extension}" for stem in made_of for extension in ("csv", "xml")]
+    quarters, days = Counter[tuple[str, str]](), Counter[tuple[str, str]]()
+    for name, content in made.items():
+        if name.endswith(".csv"):
+            for code, end, kwh, _status in table(content)[1:]:
+                quarters[code, str((datetime.fromisoformat(end) - QUARTER).date())] += round(float(kwh) * 1000)
+            continue
+        for meter in ElementTree.fromstring(content).iter("Meter"):
+            for period in meter:
+                day = (datetime.fromisoformat(period.get("end", "")) - timedelta(days=1)).date()
+                days[meter.get("meteringCode", ""), str(day)] += round(float(period[0].get("value", "")) * 1000)
+    expected = {(code, f"2026-03-{28 + day}"): wh for code, both in ENERGY.items() for day, wh in enumerate(both)}
+    assert quarters == days == expected
+    assert totals.energy_wh == 4_210
+
+
+def test_the_pair_has_usual_names_of_its_own_and_may_be_packed(session: Session, run: ExportRun) -> None:
+    made, _ = files(session, run, Format.ISE_PAIR, files="meter", packing="gzip")
+    stem = "Monthly-to-IS-E_20260328_20260329_20260330060000_" + CODE
+    assert list(made) == [f"{stem}{meter}.{extension}.gz" for meter in ("001", "002") for extension in ("csv", "xml")]
+    assert gzip.decompress(made[f"{stem}001.xml.gz"]).startswith(b"<?xml")
 
 
 def test_sdat_has_documents_with_names_of_their_own(session: Session, run: ExportRun) -> None:

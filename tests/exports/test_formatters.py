@@ -57,6 +57,7 @@ SDAT = {
 }
 MSCONS = SDAT | {"name": "EDIFACT", "format": "mscons", "obis": "1-1:1.29.0"}
 ISE_XML = ESL | {"name": "Daily", "format": "ise_xml"}
+ISE_PAIR = ISE_XML | {"name": "Pair", "format": "ise_pair", "header": "y"}
 
 
 @pytest.fixture
@@ -100,6 +101,10 @@ def test_a_csv_formatter_keeps_its_settings_and_shows_them_again(session: Sessio
         (ESL, "system_to", " ", "Enter a value"),
         (CSV, "columns", "identifier, register", "Unknown"),
         (CSV, "columns", "identifier, period_end, status", "energy"),
+        (ISE_PAIR, "ise_columns", "identifier, stamp, status", "energy"),
+        (ISE_PAIR, "quarter_obis", "=1", "formula"),
+        (ISE_PAIR, "file_name", "{task}.csv", "{extension} must stand in the name"),
+        (ISE_XML, "file_name", "{task}.{extension}", "{extension} needs a file for each"),
         (CSV, "decimals", "1", "between 3 and 6"),
         (CSV, "titles", "one", "Enter 4 titles"),
         (CSV, "titles", "a, b, c, =1", "run as a formula"),
@@ -144,6 +149,8 @@ def test_documents_of_sdat_come_singly_or_in_one_zip(session: Session, browser: 
         (ESL | {"values": "both"}, "1-1:1.8.0"),
         (ISE_XML, "status=&#34;W&#34;"),
         (ISE_CSV, "2026-11-02T00:15:00+01:00;0.000;W"),
+        (ISE_PAIR, "2026-11-02T00:15:00+01:00;0.000;W"),
+        (ISE_PAIR | {"file_name": "{period_start}.{extension}"}, "value=&#34;21.540&#34;"),
         (SDAT, "ValidatedMeteredData_14"),
         (MSCONS, "UNB+UNOC:3+12X-EXAMPLE----Z:500"),
         (CSV, "47110001"),

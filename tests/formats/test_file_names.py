@@ -42,9 +42,9 @@ def test_the_csv_name_has_the_last_day() -> None:
 
 def test_every_placeholder() -> None:
     pattern = "_".join(f"{{{name}}}" for name in PLACEHOLDERS)
-    parts = replace(PARTS, meter="LP 01", day=date(2026, 2, 3))
+    parts = replace(PARTS, meter="LP 01", day=date(2026, 2, 3), extension="csv")
     assert file_name(pattern, parts) == (
-        "Zaehler-Sued-Maerz_piquet_20260201_20260301_20260228_20260301_20260301040506_2_417_LP-01_20260203"
+        "Zaehler-Sued-Maerz_piquet_20260201_20260301_20260228_20260301_20260301040506_2_417_LP-01_20260203_csv"
     )
 
 
@@ -53,10 +53,11 @@ def test_a_name_holds_what_its_files_are_divided_by_and_no_more() -> None:
     for pattern, divided_by in (("{task}.csv", ["day"]), ("{meter}.csv", ["meter", "day"])):
         with pytest.raises(SettingsError, match="With several files"):
             check_pattern(pattern, divided_by)
-    for pattern in ("{meter}.csv", "{day}.csv"):
+    for pattern in ("{meter}.csv", "{day}.csv", "{task}.{extension}"):
         with pytest.raises(SettingsError, match="needs a file for each"):
             check_pattern(pattern)
     assert divided("{task}.csv", ["day", "meter"]) == "{task}_{meter}_{day}.csv"
+    assert divided("{task}.{extension}", ["day", "extension"]) == "{task}_{day}.{extension}"
     assert divided("{task}.csv", []) == "{task}.csv"
 
 

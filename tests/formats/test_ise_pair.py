@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -10,9 +11,10 @@ from xml.etree import ElementTree
 
 import pytest
 
-from portal.formats import ise_csv, ise_xml
+from portal.formats import ise_csv, ise_pair, ise_xml
 from portal.formats.errors import FormatError, SettingsError
 from portal.formats.ise_csv import IseCsvSettings
+from portal.formats.ise_pair import IsePairSettings
 from portal.formats.ise_xml import IseXmlSettings
 from portal.formats.rows import Meter, MeterPeriod
 from tests.formats.examples import CREATED, GARAGE_1, GARAGE_2, GOLDEN, VISITORS, quarter_day, row, with_quarters
@@ -29,6 +31,11 @@ def document(rows: list[MeterPeriod], **chosen: Any) -> bytes:
     return b"".join(ise_xml.write(rows, IseXmlSettings(**chosen), CREATED))
 
 
+def both(rows: Iterable[MeterPeriod], **chosen: Any) -> dict[str, bytes]:
+    written = ise_pair.write(rows, IsePairSettings(**chosen), CREATED)
+    return {extension: b"".join(pieces) for extension, pieces in written}
+
+
 def two_days(meter: Meter, first: date) -> MeterPeriod:
     """Two days, 1 Wh in every quarter hour, a substitute at noon of the second day's UTC clock."""
     whole = row(meter, first, first + timedelta(days=2), 0)
@@ -41,6 +48,41 @@ def test_both_files_of_a_clock_change(day: date, count: int) -> None:
     assert table(rows) == (GOLDEN / f"ise_{count}.csv").read_bytes()
     assert document(rows) == (GOLDEN / f"ise_{count}.xml").read_bytes()
     assert table(rows).count(b"\r\n") == 1 + 2 * count
+
+
+@pytest.mark.parametrize(("day", "count"), [(SPRING, 92), (AUTUMN, 100)])
+def test_the_pair_is_both_files_from_rows_that_come_once(day: date, count: int) -> None:
+    made = both(quarter_day(meter, day) for meter in (PLAIN, GARAGE_2))
+    assert list(made) == ["csv", "xml"]
+    for extension, content in made.items():
+        assert content == (GOLDEN / f"ise_{count}.{extension}").read_bytes()
+
+
+def test_a_pair_whose_xml_is_longer_than_its_memory_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ise_pair, "IN_MEMORY", 1_000)
+    rows = [quarter_day(replace(GARAGE_1, device_location_id=f"{number}"), SPRING) for number in range(900)]
+    made = both(rows)
+    assert made == {"csv": table(rows), "xml": document(rows)}
+    assert len(made["xml"]) > 100_000
+
+
+def test_each_setting_of_the_pair_reaches_its_file() -> None:
+    rows = [replace(quarter_day(GARAGE_1, SPRING), register_wh=5_000)]
+    csv_only = {"columns": ("obis", "energy_kwh", "status"), "titles": ("OBIS", "kWh", "Zust."), "separator": "|"}
+    csv_only |= {"header": False, "decimal_mark": ",", "encoding": "iso-8859-1", "stamps": "digits"}
+    xml_only = {"further_identifiers": ("factory_no",), "value": "register", "obis": "1-1:1.8.0"}
+    xml_only |= {"system_from": "Us", "system_to": "Them", "attributes": {**IsePairSettings().attributes}}
+    shared = {"identifier": "internal_no", "decimals": 5, "status_texts": ("A", "B", "C")}
+    made = both(rows, **csv_only, **xml_only, **shared, quarter_obis="1-1:1.29.9")
+    assert made == {
+        "csv": table(rows, **csv_only, **shared, obis="1-1:1.29.9"),
+        "xml": document(rows, **xml_only, **shared),
+    }
+
+
+def test_a_pair_without_meters_is_refused_with_its_first_file() -> None:
+    with pytest.raises(FormatError, match="no meter"):
+        both([])
 
 
 def test_the_stamp_is_the_end_and_nobody_charging_is_an_explicit_0() -> None:
@@ -104,6 +146,11 @@ def test_the_value_may_be_the_register_at_the_end_of_the_day() -> None:
         (IseCsvSettings, "status_texts", ("W", "E", ";")),
         (IseCsvSettings, "obis", "=1"),
         (IseCsvSettings, "identifier", "name"),
+        (IsePairSettings, "columns", ("identifier", "name")),
+        (IsePairSettings, "quarter_obis", "=1"),
+        (IsePairSettings, "obis", "1.8.0"),
+        (IsePairSettings, "value", "both"),
+        (IsePairSettings, "stamps", "unix"),
         (IseXmlSettings, "value", "both"),
         (IseXmlSettings, "obis", "1.8.0"),
         (IseXmlSettings, "identifier", "name"),

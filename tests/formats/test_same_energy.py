@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from openpyxl import load_workbook
 
 from portal.charging.spreading import spread
-from portal.formats import csv_file, esl_xml, ise_csv, ise_xml, mscons, sdat, xlsx_file
+from portal.formats import csv_file, esl_xml, ise_csv, ise_pair, ise_xml, mscons, sdat, xlsx_file
 from portal.formats.issue import Issue
 from portal.formats.mscons_settings import MsconsSettings
 from portal.formats.rows import QUARTER_HOUR, Meter, MeterPeriod, Series
@@ -82,6 +82,17 @@ def test_csv_and_the_table_of_the_ise_pair(world: Any) -> None:
         assert {(code, end - QUARTER_HOUR): energy_wh for (code, end), energy_wh in ends.items()} == expected
 
 
+@settings(deadline=None, max_examples=25)
+@given(worlds)
+def test_both_files_of_the_ise_pair_tell_the_same_of_each_meter_and_day(world: Any) -> None:
+    rows, expected = made(world)
+    pair = {name: b"".join(pieces) for name, pieces in ise_pair.write(iter(rows), ise_pair.IsePairSettings(), CREATED)}
+    days = defaultdict[tuple[str, date], int](int)
+    for code, end, amount, _status in table([pair["csv"]])[1:]:
+        days[code, (datetime.fromisoformat(end) - QUARTER_HOUR).astimezone(ZURICH).date()] += wh(amount)
+    assert of_days(pair["xml"]) == days == by_day(expected)
+
+
 CELLS = ("identifier", "period_end", "energy_kwh", "status")
 
 
@@ -93,12 +104,16 @@ def test_daily_values(world: Any) -> None:
         ise_xml.write(rows, ise_xml.IseXmlSettings(), CREATED),
         esl_xml.write(rows, esl_xml.EslSettings(per="day"), CREATED),
     ):
-        found = {}
-        for meter in ElementTree.fromstring(b"".join(pieces)).iter("Meter"):
-            for period in meter:
-                day = datetime.fromisoformat(period.get("end", "")).date() - timedelta(days=1)
-                found[meter.get("deviceLocationID"), day] = wh(period[0].get("value"))
-        assert found == by_day(expected)
+        assert of_days(b"".join(pieces)) == by_day(expected)
+
+
+def of_days(xml: bytes) -> dict[tuple[str | None, date], int]:
+    found = {}
+    for meter in ElementTree.fromstring(xml).iter("Meter"):
+        for period in meter:
+            day = datetime.fromisoformat(period.get("end", "")).date() - timedelta(days=1)
+            found[meter.get("deviceLocationID"), day] = wh(period[0].get("value"))
+    return found
 
 
 @settings(deadline=None, max_examples=10)

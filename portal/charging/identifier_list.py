@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager
 
 from portal.accounts.models import Account
 from portal.charging.models import Driver
@@ -17,6 +17,7 @@ from portal.core import audit, text_tables
 from portal.core.errors import N_, RuleBroken
 from portal.formats.rows import CONTROL
 from portal.stations.models import IDENTIFIERS, Connector, Station
+from portal.stations.operations import writing
 
 LONGEST = 80
 HEADINGS = {"old", "alt", "ancien", "vecchio"}
@@ -105,7 +106,8 @@ def _carriers(session: Session, owner: Account, identifier: str, wanted: set[str
     for first in range(0, len(values), 500):
         some = values[first : first + 500]
         of_connector = getattr(Connector, identifier)
-        points = sa.select(of_connector, Connector, Station.name).join(Station, Station.id == Connector.station_id)
+        points = sa.select(of_connector, Connector, Station.name).join(Connector.station)
+        points = points.options(contains_eager(Connector.station))  # who may write a connector is asked of its station
         for value, connector, name in session.execute(
             points.where(Connector.owner_id == owner.id, of_connector.in_(some))
         ):
@@ -118,9 +120,13 @@ def _carriers(session: Session, owner: Account, identifier: str, wanted: set[str
 
 
 def write(session: Session, owner: Account, identifier: str, rows: Sequence[Row]) -> int:
-    """Write every row without a problem, judged anew, all of them in the caller's transaction; how many they are."""
+    """Write every row without a problem, judged anew, all of them in the caller's transaction; how many they are.
+    FieldsRefused, before anything is written, where the identifier is not his to write at one of the connectors."""
     judge(session, owner, identifier, rows)
     good = [(row, row.meter) for row in rows if not row.problem and row.meter is not None]
+    for _row, meter in good:
+        if isinstance(meter, Connector):
+            writing.check(session, owner, meter, [identifier])
     for _row, meter in good:
         setattr(meter, identifier, None)
     session.flush()  # values are handed on within one file: each is free before it is given again

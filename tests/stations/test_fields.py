@@ -164,6 +164,22 @@ def test_a_line_taken_out_of_the_policy_locks_the_field_of_a_connector(
     assert (entry.actor_id, entry.owner_id) == (scene.manage.id, scene.owner.id)
 
 
+@pytest.mark.parametrize("field", IDENTIFIERS)
+def test_a_line_taken_out_of_the_policy_locks_the_identifier_for_files_too(
+    session: Session, scene: Scene, logged_in: LogIn, forged: Forge, field: str
+) -> None:
+    setattr(scene.connector, field, "A")
+    browser, before = logged_in(scene.owner), stored(session, scene)
+    file = (io.BytesIO(b"A;X\n"), "meters.csv")
+    assert browser.post("/identifiers", data={"identifier": field, "file": file}).status_code == 302
+    forged(f"owner, any, connector.{field}")
+    assert browser.post("/identifiers/write", data={"expected": "1"}).status_code == 403
+    assert stored(session, scene) == before
+    (entry,) = refusals(session)
+    assert (entry.action, entry.subject) == ("connector:edit_refused", f"connector/{scene.connector.id}")
+    assert (entry.actor_id, entry.detail["fields"]) == (scene.owner.id, [field])
+
+
 @pytest.mark.parametrize("field", ["name", "description", "latitude", "support_contact", "image"])
 def test_a_line_taken_out_of_the_policy_locks_the_field_of_a_station(
     session: Session, scene: Scene, logged_in: LogIn, forged: Forge, field: str

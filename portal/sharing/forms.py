@@ -71,7 +71,8 @@ class TermsForm(DaysForm):
 
     role = RadioField(_l("Permission"), [InputRequired(_l("Choose a permission."))])
     hides_drivers = BooleanField(
-        _l("Hide the drivers"), description=_l("Charging is shown without the drivers' e-mail addresses.")
+        _l("Hide the drivers"),
+        description=_l("Charging is shown without the drivers’ names, e-mail addresses and cards, in files too."),
     )
     seen = HiddenField()
 

@@ -1,4 +1,4 @@
-"""The SQL queries that a request or a function causes, and how the database carries them out."""
+"""The SQL statements that a request or a function causes, and how the database carries them out."""
 
 import re
 from collections.abc import Iterator
@@ -10,16 +10,18 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 Statement = tuple[str, Any]
+TRANSACTION = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET|PRAGMA)\b", re.IGNORECASE)
 FULL_SCAN = re.compile(r"(?:SCAN|Seq Scan on) (station|connector)\b(?! VIRTUAL)")
 
 
 @contextmanager
 def recorded() -> Iterator[list[Statement]]:
-    """Every query of every engine inside, with its parameters."""
+    """Every statement that goes to a database inside, with its parameters; not what begins, ends or sets up a
+    transaction."""
     found: list[Statement] = []
 
     def note(_connection: object, _cursor: object, text: str, parameters: Any, *_others: object) -> None:
-        if text.lstrip().upper().startswith(("SELECT", "WITH")):
+        if not TRANSACTION.match(text):
             found.append((text, parameters))
 
     event.listen(sa.Engine, "before_cursor_execute", note)

@@ -3,17 +3,18 @@
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from portal.accounts.models import Account, UserGroup
+from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.charging.models import ChargingSession, Driver, FlaggedRow, ImportMapping
 from portal.core import clock
 from portal.delivery.models import Destination
 from portal.exports.models import ExportTask, Formatter
 from portal.licences.models import Kind
-from portal.stations.models import Connector, OpeningTime, Station, StationGroup
+from portal.stations.models import Connector, Grant, OpeningTime, Station, StationGroup
 from tests import world
 from tests.statements import recorded
 from tests.test_guards import Ids, addresses, examples
@@ -35,7 +36,7 @@ def further(session: Session, owner: Account, ids: Ids) -> None:
     examples(session, owner)
     group, now = session.get_one(StationGroup, ids["station_group_id"]), clock.now()
     for number in range(3):
-        users = world.user_group(session, owner, f"Users {number}", f"user{number}@x.example")
+        users = world.user_group(session, owner, f"Users {number}", f"user{number}@x.example", "sub@x.example")
         world.grant(session, group, "display", users)
         world.grant(session, group, "display", f"a{number}@x.example")
         world.grant(session, group, "display", users, revoked_at=now)
@@ -48,6 +49,13 @@ def further(session: Session, owner: Account, ids: Ids) -> None:
         connector = Connector(owner_id=owner.id, number=number, plug_type="ccs", access="public", **prices)
         connector.opening_times = [OpeningTime(weekday=0, opens=0, closes=60, access="public", **prices)]
         station.connectors.append(connector)
+
+
+def forget_use(session: Session) -> None:
+    """Let the next page be the first that is opened by a grant, which it notes."""
+    session.execute(sa.update(Grant).values(first_used_at=None, last_used_at=None))
+    session.execute(sa.update(UserGroupMember).values(first_used_at=None))
+    session.commit()
 
 
 @pytest.mark.parametrize("who", ["owner", "sub", "operator"])
@@ -64,7 +72,7 @@ def test_no_page_takes_more_than_twelve_statements(
     for address in addresses(app):
         if address.method == "GET" and not address.rule.endpoint.startswith(OUTSIDE):
             url = address.url(ids)
-            browser.get(url)  # the first time also notes that the grant is in use
+            forget_use(session)
             with recorded() as statements:
                 browser.get(url)
             if len(statements) > MOST:

@@ -165,18 +165,16 @@ def remove_member(session: Session, actor: Account, member: UserGroupMember) -> 
     return len(shrinking.end(session, actor, endings.given_by_member(session, group_id, email)))
 
 
-def use_is_due(session: Session, account_id: int, held: Sequence[Standing]) -> bool:
-    """Whether `used` would write something; reads only."""
-    return queries.use_to_record(session, account_id, held, clock.now() - USE_RECORDED_EVERY) is not None
+def unnoted_use(session: Session, account_id: int, held: Sequence[Standing]) -> int | None:
+    """The grant that `used` has to note when the account opens what it has these standings to, the strongest first:
+    the one that lets it in, when its last use is a day old or the account's membership in its user group was never
+    used. Reads only."""
+    return queries.use_to_record(session, account_id, held, clock.now() - USE_RECORDED_EVERY)
 
 
-def used(session: Session, account_id: int, held: Sequence[Standing]) -> bool:
-    """Note that the account has opened what it has these standings to, the strongest first: on the grant that lets it
-    in, at most once a day, and the first time on its membership in the grant's user group. Says whether anything was
-    written."""
-    grant_id = queries.use_to_record(session, account_id, held, clock.now() - USE_RECORDED_EVERY)
-    if grant_id is None:
-        return False
+def used(session: Session, account_id: int, grant_id: int) -> None:
+    """Note that the account has opened what this grant lets it into, and the first time on its membership in the
+    grant's user group; harmless when others note the same meanwhile."""
     now = clock.now()
     session.execute(  # the member before the grant: whoever removes him locks in this order
         sa.update(UserGroupMember)
@@ -189,7 +187,6 @@ def used(session: Session, account_id: int, held: Sequence[Standing]) -> bool:
         .where(Grant.id == grant_id)
         .values(last_used_at=now, first_used_at=sa.func.coalesce(Grant.first_used_at, now))
     )
-    return True
 
 
 def _give(session: Session, actor: Account, group: StationGroup, offer: Offer, instead_of: Grant | None) -> Grant:

@@ -82,18 +82,20 @@ class Listed(NamedTuple):
 
 
 def listed(session: Session, group: StationGroup, page: int = 1, history: int = 1, text: str = "") -> Listed:
-    """A page of either; six statements. With `text` only grants in whose recipient or giver it stands."""
+    """A page of either; five statements. With `text` only grants in whose recipient or giver it stands."""
     over = sa.or_(Grant.revoked_at.is_not(None), Grant.ends_at <= clock.now())
     here = sa.and_(Grant.station_group_id == group.id, _holds(text))
-    counts = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.case((over, 1), else_=0)), 0))
-    total, gone = session.execute(counts.select_from(Grant).where(here)).one()
+    ready = sa.exists().where(licensed.c.account_id == group.owner_id)
+    counts = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.case((over, 1), else_=0)), 0), ready)
+    total, gone, owner_licensed = session.execute(counts.select_from(Grant).where(here)).one()
     there = sa.and_(here, Grant.revoked_at.is_(None), not_over(clock.now()))
     live = _rows(session, there, Grant.granted_at.desc(), page)
     past = _rows(session, sa.and_(here, over), sa.func.coalesce(Grant.revoked_at, Grant.ends_at).desc(), history)
-    licensed = is_licensed(session, group.owner_id)
-    lines = _lines(session, [*live, *past], not licensed)
+    lines = _lines(session, [*live, *past], not owner_licensed)
     return Listed(
-        Page(lines[: len(live)], page, total - int(gone)), Page(lines[len(live) :], history, int(gone)), licensed
+        Page(lines[: len(live)], page, total - int(gone)),
+        Page(lines[len(live) :], history, int(gone)),
+        bool(owner_licensed),
     )
 
 

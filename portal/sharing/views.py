@@ -224,11 +224,12 @@ def _note_use(response: Response) -> Response:
         held = stations.held_on(session, account_id, group_id)
     else:
         held = stations.held_at(session, account_id, names["station_id"])
-    if operations.use_is_due(session, account_id, held):
+    grant_id = operations.unnoted_use(session, account_id, held)
+    if grant_id is not None:
         session.close()
         try:
             with writing(), Session(db.engine) as own, own.begin():
-                operations.used(own, account_id, held)
+                operations.used(own, account_id, grant_id)
         except sa.exc.OperationalError:
             log.warning("the use of a grant could not be noted", exc_info=True)
     return response

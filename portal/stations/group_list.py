@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.core import clock, paging
+from portal.core import authz, clock, paging
 from portal.core.paging import Page
-from portal.stations import reach, search
+from portal.stations import queries, reach, search
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
 from portal.stations.reach import Reach, Relation
 
@@ -131,7 +131,7 @@ def _may_count(mine: Reach, group: StationGroup) -> bool:
     return group.owner_id == mine.account_id or mine.groups[group.id].administered
 
 
-def _grants(session: Session, group_ids: Sequence[int] | Collection[int]) -> dict[int, int]:
+def _grants(session: Session, group_ids: Collection[int]) -> dict[int, int]:
     if not group_ids:
         return {}
     statement = (
@@ -157,10 +157,14 @@ class OfStation:
 
 def groups_of_station(session: Session, account_id: int, station: Station) -> list[OfStation]:
     """The groups with this station that the account may see, with the number of grants that stand on each."""
-    mine = reach.of(session, account_id)
-    member = StationGroupStation
+    member, own = StationGroupStation, station.owner_id == account_id
+    held = [] if own else queries.held_at(session, account_id, station.id)
+    may = {
+        id_: authz.actions(s for s in held if s.station_group_id == id_) for id_ in {s.station_group_id for s in held}
+    }
     groups = sa.select(StationGroup).join(member, member.station_group_id == StationGroup.id)
     rows = session.scalars(groups.where(member.station_id == station.id).order_by(StationGroup.name))
-    found = [group for group in rows if group.owner_id == account_id or group.id in mine.groups]
-    grants = _grants(session, [group.id for group in found if _may_count(mine, group)])
-    return [OfStation(g, grants.get(g.id, 0) if _may_count(mine, g) else None) for g in found]
+    found = [group for group in rows if own or "station:view" in may.get(group.id, ())]
+    counted = {group.id for group in found if own or "grant:view" in may[group.id]}
+    grants = _grants(session, counted)
+    return [OfStation(g, grants.get(g.id, 0) if g.id in counted else None) for g in found]

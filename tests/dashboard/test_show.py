@@ -96,4 +96,4 @@ def test_it_takes_a_bounded_number_of_statements(session: Session, logged_in: Lo
     browser = logged_in(owner)
     with recorded() as statements:
         assert browser.get("/").status_code == 200
-    assert len(statements) <= 16
+    assert len(statements) <= 12

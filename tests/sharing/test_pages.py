@@ -238,4 +238,4 @@ def test_the_list_takes_as_many_statements_for_many_grants_as_for_few(
     session.commit()
     with recorded() as many:
         assert browser.get(page_of(place)).status_code == 200
-    assert len(many) == len(few) <= 25
+    assert len(many) == len(few) <= 12

@@ -336,7 +336,8 @@ class Delivery:
             run = self._row(session)
             message = borrowed.words(run.task, at, message)
             failures, uploaded = run.failures + 1, run.state == RunState.UPLOADED
-            over = permanent or failures >= MOST_FAILURES
+            # Not before the task is paused: its owner chose that it goes on trying for so long.
+            over = permanent or failures >= max(MOST_FAILURES, run.task.pause_after)
             state = RunState.FAILED if over else RunState.UPLOADED if uploaded else RunState.DUE
             reason = {"code": "failed", "step": at, "message": str(message), **message.kept()}
             again_at = troubles.count(session, run, reason, message, over=over, settings=self.connections.settings)

@@ -93,7 +93,7 @@ def _is_succeeded(limit: datetime) -> tuple[sa.ColumnElement[bool], ...]:
 def forget_runs(session: Session, limit: datetime) -> int:
     """Delete up to MOST_RUNS runs that were over before `limit`, with their attempts, values and files, and say how
     many. They go from a task's first period on, and its first day moves behind them: nothing is planned there again.
-    The last delivered period of a task stays."""
+    A period stays until the one after it is delivered, so that the last delivered one of a task always does."""
     found = session.execute(_old(limit).limit(MOST_RUNS).with_for_update(skip_locked=True)).all()
     if not found:
         return 0
@@ -118,7 +118,7 @@ def _old(limit: datetime) -> sa.Select[int, int, date]:
         .where(sa.func.coalesce(run.delivered_at, run.created_at) <= limit)
         .where(~sa.exists().where(of_task[0], earlier.period_start < run.period_start))
         .where(~sa.exists().where(of_task[1], same.period_start == run.period_start, still))
-        .where(sa.exists().where(of_task[2], later.period_start >= run.period_end, later.state == RunState.DELIVERED))
+        .where(sa.exists().where(of_task[2], later.period_start == run.period_end, later.state == RunState.DELIVERED))
     )
 
 

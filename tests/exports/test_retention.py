@@ -130,6 +130,21 @@ def test_what_was_not_delivered_stays_and_keeps_what_follows(session: Session, d
     assert len(forget(session)) == 2
 
 
+def test_a_file_stays_until_the_period_after_it_is_delivered_whatever_came_later(
+    session: Session, scene: Scene, work: Work
+) -> None:
+    scene.task.ends_on = START + 2 * DAY
+    plan(session)
+    work()
+    runs(session)[1].state = "failed"
+    session.commit()
+    assert [run.state for run in forget(session)] == ["delivered", "failed", "delivered"]
+    assert clear(session) == [True, True, True]
+    runs(session)[1].state = "delivered"
+    session.commit()
+    assert [run.period_start for run in forget(session)] == [START + DAY, START + 2 * DAY]
+
+
 def test_an_open_revision_keeps_its_whole_period(session: Session, delivered: list[ExportRun]) -> None:
     corrections.add_revision(session, delivered[0], RunKind.CORRECTION, RunState.PROPOSED, {})
     session.commit()

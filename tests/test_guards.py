@@ -19,7 +19,7 @@ from portal.charging.table_shape import TableShape
 from portal.core import authz, files, mail
 from portal.core.db import Base
 from portal.delivery.models import Destination, DestinationLoan
-from portal.exports.models import ExportFile, ExportRun, ExportTask, Formatter, FormatterLoan, WebhookMessage
+from portal.exports.models import ExportFile, ExportGap, ExportRun, ExportTask, Formatter, FormatterLoan, WebhookMessage
 from portal.licences.models import Kind
 from portal.sharing.models import Invitation, Transfer
 from portal.stations.models import Connector, StationGroup
@@ -151,8 +151,9 @@ def examples(session: Session, owner: Account) -> Ids:
     )
     run = {"period_start": day, "period_end": date(2026, 12, 1), "starts_at": now, "ends_at": now}
     sent = files.keep(session, "a.csv", [b"a;b\n"])
-    run_id = added(ExportRun(task_id=task_id, interval="monthly", built_at=now, size=sent.size, **run))
+    run_id = added(ExportRun(task_id=task_id, interval="monthly", built_at=now, size=sent.size, gap_count=1, **run))
     told = {"name": "a.csv", "file_id": sent.id, "size": sent.size, "sha256": sent.sha256}
+    session.add(ExportGap(run_id=run_id, position=0, meter="Centro · 1", starts_at=now, ends_at=now))
     file_id = added(ExportFile(run_id=run_id, position=0, **told))
     offered = Transfer(
         kind="station",

@@ -5,6 +5,7 @@ coverage, and F (missing) outside it. A virtual meter is as good as its worst co
 that one lacks. Sums are integer Wh, straight from the sessions' quarter hours.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -217,7 +218,13 @@ def _row(source: EnergySource, total: _Total, period: Span, register_wh: int | N
         missing=total.missing,
         series=total.series if quarters else None,
         register_wh=register_wh,
+        gaps=_gaps(total.series) if total.series and total.missing else (),
     )
+
+
+def _gaps(series: Series) -> list[Span]:
+    spans = (match.span() for match in re.finditer("F+", series.quality))
+    return [(series.starts_at + first * QUARTER, series.starts_at + after * QUARTER) for first, after in spans]
 
 
 def _filled(stamps: Stamps, missing: Iterable[Span], period: Span) -> Series:

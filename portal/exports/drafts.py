@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from portal.core import clock, files
 from portal.core.errors import Sentence
+from portal.exports import gaps, values
 from portal.exports import names as file_names
-from portal.exports import values
 from portal.exports.claims import Claim, step
 from portal.exports.documents import documents
 from portal.exports.models import ExportFile, ExportRun
@@ -76,8 +76,10 @@ def keep(session: Session, held: Claim, drafted: Draft) -> None:
             )
         )
     values.keep(session, held.run_id, drafted.values)
+    gaps.keep(session, held.run_id, drafted.totals.gaps.kept)
     size = sum(drafted.sizes)
     known = {"built_at": clock.now(), "size": size, "reason": {}, **drafted.totals.values()}
+    known["gap_count"] = drafted.totals.gaps.count
     if len(drafted.names) == 1:
         done = Sentence("%(name)s, %(size)s bytes", {"name": drafted.names[0], "size": size})
     else:

@@ -196,6 +196,7 @@ class ExportRun(Base):
     quarters_measured: Mapped[int | None]
     quarters_substitute: Mapped[int | None]
     quarters_missing: Mapped[int | None]
+    gap_count: Mapped[int] = mapped_column(default=0)  # spans of missing quarter hours when it was built
     started_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id"))  # none: by the schedule
     unconfirmed: Mapped[bool] = mapped_column(default=False)  # delivered, but a file's names were not found afterwards
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
@@ -258,6 +259,18 @@ class ExportValue(Base):
     fingerprint: Mapped[str] = mapped_column(sa.String(32), default="")
 
 
+class ExportGap(Base):
+    """Quarter hours that the files of a run lack of one meter, one behind the other, as it was when they were built."""
+
+    __tablename__ = "export_gap"
+
+    run_id: Mapped[int] = mapped_column(sa.ForeignKey("export_run.id", ondelete="CASCADE"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True)
+    meter: Mapped[str] = mapped_column(sa.String(300))  # its name then
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime]
+
+
 class ExportNotice(Base):
     """How an account hears of its exports besides the letters about trouble."""
 
@@ -270,7 +283,8 @@ class ExportNotice(Base):
     account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"), primary_key=True)
     digest: Mapped[str] = mapped_column(sa.String(10), default="attention")
     digest_on: Mapped[date | None]  # local day of the last one
-    webhook_url: Mapped[str | None] = mapped_column(sa.String(500))
+    webhook_host: Mapped[str | None] = mapped_column(sa.String(255))  # none: no webhook
+    sealed_webhook_url: Mapped[str | None] = mapped_column(sa.Text)  # the rest of it may be a secret of the receiver
     sealed_webhook_secret: Mapped[str | None] = mapped_column(sa.Text)
 
 

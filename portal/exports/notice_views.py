@@ -61,7 +61,7 @@ def _page(digest: DigestForm | None = None, webhook: WebhookForm | None = None, 
     page = render_template(
         "exports/notices.html",
         form=digest or DigestForm(None, obj=notice),
-        webhook=webhook or WebhookForm(None, obj=notice),
+        webhook=webhook or WebhookForm(None),
         notice=notice,
         secret=secret,
         account=account,

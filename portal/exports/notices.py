@@ -1,7 +1,7 @@
 """Rules of how an account hears of its exports."""
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.accounts.models import Account
 from portal.core import audit, clock
@@ -38,12 +38,12 @@ def set_webhook(session: Session, vault: Vault, actor: Account, url: str) -> str
     except ValueError:
         raise RuleBroken("webhook_url", "Enter the address of a web server, without log-in and without #.") from None
     notice = of(session, actor.id)
-    before, notice.webhook_url = notice.webhook_url, url.strip()
+    # The rest of an address may be a secret of the receiver: the host alone is shown and logged.
+    before, notice.webhook_host = notice.webhook_host, where.host
+    notice.sealed_webhook_url = vault.seal(webhooks.place_of_url(actor.id), url.strip()).decode()
     session.add(notice)
     session.flush()
-    # The rest of an address may be a secret of the receiver: the log holds the host alone.
-    changed = {"webhook": [webhook.place(before).host if before else None, where.host]}
-    record(session, actor, "export.webhook_set", changed=changed)
+    record(session, actor, "export.webhook_set", changed={"webhook": [before, where.host]})
     return "" if notice.sealed_webhook_secret else _seal_new(vault, notice)
 
 
@@ -63,7 +63,7 @@ def _seal_new(vault: Vault, notice: ExportNotice) -> str:
 def remove_webhook(session: Session, actor: Account) -> None:
     """Send nothing more, not even what is due. RuleBroken without a webhook."""
     notice = _with_webhook(session, actor)
-    notice.webhook_url, notice.sealed_webhook_secret = None, None
+    notice.webhook_host = notice.sealed_webhook_url = notice.sealed_webhook_secret = None
     due = sa.delete(WebhookMessage).where(WebhookMessage.account_id == actor.id, WebhookMessage.state == "due")
     session.execute(due.execution_options(synchronize_session=False))
     record(session, actor, "export.webhook_removed")
@@ -93,23 +93,34 @@ def message(session: Session, account_id: int, _action: str, row_id: int) -> Web
 
 def _with_webhook(session: Session, actor: Account) -> ExportNotice:
     notice = of(session, actor.id)
-    if not notice.webhook_url:
+    if not notice.webhook_host:
         raise RuleBroken("", "There is no webhook. Enter its address first.")
     return notice
 
 
 def seal_anew(session: Session, vault: Vault) -> tuple[int, list[str]]:
-    """Seal the secrets of all webhooks under the vault's newest key; how many, and whose the present keys do not
-    open."""
+    """Seal the secrets and addresses of all webhooks under the vault's newest key; how many webhooks, and whose the
+    present keys do not open. What its owner replaces meanwhile is left as he has sealed it."""
+    secret, url = ExportNotice.sealed_webhook_secret, ExportNotice.sealed_webhook_url
+    kept = sa.select(ExportNotice.account_id, secret, url).where(ExportNotice.webhook_host.is_not(None))
     sealed, closed = 0, []
-    for notice in session.scalars(sa.select(ExportNotice).where(ExportNotice.sealed_webhook_secret.is_not(None))):
+    for account_id, *tokens in session.execute(kept.order_by(ExportNotice.account_id)).all():
         try:
-            notice.sealed_webhook_secret = vault.rotate((notice.sealed_webhook_secret or "").encode()).decode()
+            for column, token in zip((secret, url), tokens, strict=True):
+                _replace(session, account_id, column, token, vault.rotate((token or "").encode()).decode())
         except VaultError:
-            closed.append(f"webhook of account {notice.account_id}")
+            closed.append(f"webhook of account {account_id}")
             continue
         sealed += 1
     return sealed, closed
+
+
+def _replace(
+    session: Session, account_id: int, column: InstrumentedAttribute[str | None], before: str | None, after: str
+) -> None:
+    same = (ExportNotice.account_id == account_id, column == before)
+    update = sa.update(ExportNotice).where(*same).values({column: after})
+    session.execute(update, execution_options={"synchronize_session": False})
 
 
 def record(session: Session, actor: Account, action: str, **detail: object) -> None:

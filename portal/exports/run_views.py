@@ -1,7 +1,10 @@
 """One task with its history, and what can be done with a single period."""
 
-from collections.abc import Callable, Iterator
+import csv
+import io
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypedDict
+from zoneinfo import ZoneInfo
 
 from flask import Response, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext
@@ -23,6 +26,7 @@ from portal.exports.forms import AgainForm
 from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.reasons import advice
 from portal.exports.status import status
+from portal.formats.csv_settings import FORMULA
 
 
 class Reader(TypedDict):
@@ -127,13 +131,12 @@ def show_run(run: ExportRun) -> str:
 def _of_meters(session: Session, run: ExportRun) -> dict[str, object]:
     """What the page tells of single meters."""
     deltas = corrections.report(session, run)
-    found = gaps.gaps(session, run) if run.quarters_missing else None
     return {
         "deltas": deltas[:SHOWN_DELTAS],
         "delta_count": len(deltas),
         "difference_wh": sum(delta.difference_wh for delta in deltas),
-        "gaps": found[: gaps.MOST] if found is not None else None,
-        "more_gaps": found is not None and len(found) > gaps.MOST,
+        "gaps": gaps.first(session, run.id) if run.gap_count else [],
+        "gaps_kept": gaps.MOST_KEPT,
     }
 
 
@@ -155,6 +158,33 @@ def _pieces(file_id: int) -> Iterator[bytes]:
     for piece in files.chunks(session, file_id):
         session.rollback()  # a slow reader keeps no transaction open
         yield piece
+
+
+@bp.get("/runs/<int:run_id>/missing.csv")
+@guard("export:view", run=queries.run_with_file)
+def missing_quarters(run: ExportRun) -> Response:
+    """All gaps that are kept with the run, in local time of its task."""
+    if not run.gap_count:
+        raise NotThere
+    run_id, zone = run.id, ZoneInfo(run.task.time_zone)
+    head = [gettext("Meter"), gettext("From"), gettext("Until before"), gettext("Quarter hours")]
+
+    def lines() -> Iterator[bytes]:
+        yield b"\xef\xbb\xbf" + _line(head)  # by it a spreadsheet knows that this is UTF-8
+        for gap in gaps.stored(db.session(), run_id):
+            span = (at.astimezone(zone).isoformat(" ", "minutes") for at in (gap.starts_at, gap.ends_at))
+            yield _line([gap.meter, *span, str(gap.quarters)])
+
+    # At once and not piece by piece: it is small, and a slow reader keeps no transaction open.
+    answer = Response(b"".join(lines()), mimetype="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = f'attachment; filename="missing-{run.period_start:%Y%m%d}-{run_id}.csv"'
+    return answer
+
+
+def _line(cells: Sequence[str]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, delimiter=";").writerow([f"'{cell}" if FORMULA.match(cell) else cell for cell in cells])
+    return text.getvalue().encode()
 
 
 @bp.post("/runs/<int:run_id>/retry")

@@ -1,15 +1,17 @@
 """What the files of a run hold, counted while they are written."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from portal.exports.gaps import Gaps
 from portal.exports.values import Said
 from portal.formats.rows import MeterPeriod
 
 
 @dataclass(slots=True)
 class Totals:
-    """Rows are meters, or meters and days where each day has a file. `said`: what they say of each meter."""
+    """Rows are meters, or meters and days where each day has a file. `said`: what they say of each meter; `gaps`: which
+    quarter hours they lack."""
 
     rows: int = 0
     energy_wh: int = 0
@@ -17,6 +19,7 @@ class Totals:
     quarters_substitute: int = 0
     quarters_missing: int = 0
     said: Said | None = None
+    gaps: Gaps = field(default_factory=Gaps)
 
     def count(self, rows: Iterable[MeterPeriod]) -> Iterator[MeterPeriod]:
         for row in rows:
@@ -25,7 +28,8 @@ class Totals:
             self.quarters_measured += row.measured
             self.quarters_substitute += row.substitute
             self.quarters_missing += row.missing
+            self.gaps.note(row)
             yield row
 
     def values(self) -> dict[str, int]:
-        return {name: getattr(self, name) for name in self.__slots__ if name != "said"}
+        return {name: getattr(self, name) for name in self.__slots__ if name not in ("said", "gaps")}

@@ -42,13 +42,14 @@ FIRST_WAIT_SECONDS = 60
 EVERY_SECONDS, MOST_AT_ONCE = 2, 200
 KEPT = timedelta(days=30)
 NO_KEY = N_("The secret cannot be opened any more. Make another one.")
+NO_ADDRESS = N_("The address cannot be opened any more. Enter it again.")
 
 
 def note(session: Session, run: ExportRun, event: str, **more: Any) -> None:
     """Write down that something happened to a run, where the owner of its task has a webhook; in the caller's
     transaction. `event` is the last word of its type: delivered, failed, paused, recovered, correction."""
     task = run.task
-    has_one = (ExportNotice.account_id == task.owner_id, ExportNotice.webhook_url.is_not(None))
+    has_one = (ExportNotice.account_id == task.owner_id, ExportNotice.webhook_host.is_not(None))
     if session.scalar(sa.select(ExportNotice.account_id).where(*has_one)) is None:
         return
     data = {
@@ -72,6 +73,11 @@ def add(session: Session, account_id: int, event: str, data: dict[str, Any]) -> 
 def place(account_id: int) -> str:
     """What the account's secret is sealed for."""
     return f"webhook/{account_id}"
+
+
+def place_of_url(account_id: int) -> str:
+    """What the account's address is sealed for."""
+    return f"webhook/{account_id}/url"
 
 
 def new_secret() -> str:
@@ -142,14 +148,18 @@ def _claim(session: Session) -> tuple[WebhookMessage | None, ExportNotice | None
 
 def _try(message: WebhookMessage, notice: ExportNotice | None, settings: Settings, vault: Vault) -> tuple[str, bool]:
     """What the receiver answered, and whether it took the message."""
-    if notice is None or not notice.webhook_url or not notice.sealed_webhook_secret:
+    if notice is None or not notice.sealed_webhook_url or not notice.sealed_webhook_secret:
         return "", False
     own = reach(settings)
     allowed = replace(own, ports=(443, *own.ports), timeout=TIMEOUT_SECONDS)
     try:
+        url = vault.open(place_of_url(message.account_id), notice.sealed_webhook_url.encode())
+    except VaultError:
+        return NO_ADDRESS, False
+    try:
         secret = vault.open(place(message.account_id), notice.sealed_webhook_secret.encode())
         headers = signed(secret, message, int(time.time()))
-        status = post(notice.webhook_url, headers, message.body.encode(), allowed)
+        status = post(url, headers, message.body.encode(), allowed)
     except VaultError:
         return NO_KEY, False
     except DeliveryError as error:

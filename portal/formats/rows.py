@@ -78,7 +78,8 @@ class MeterPeriod:
     """The energy of one meter from `starts_at` (inclusive) to `ends_at` (exclusive).
 
     `measured`, `substitute` and `missing` count quarter hours; `series` holds all of them where a format needs
-    them; `register_wh` is the running virtual register at `ends_at`: all energy since the meter's first session.
+    them; `register_wh` is the running virtual register at `ends_at`: all energy since the meter's first session;
+    `gaps` are the spans of the missing quarter hours.
     """
 
     meter: Meter
@@ -90,6 +91,7 @@ class MeterPeriod:
     missing: int
     series: Series | None = None
     register_wh: int | None = None
+    gaps: Sequence[tuple[datetime, datetime]] = ()
 
 
 def identifier_of(meter: Meter, identifier: Identifier) -> str:

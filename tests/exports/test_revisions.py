@@ -1,7 +1,7 @@
 """Revisions of a period on screen: what a correction changes, and what can be done with it."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +15,7 @@ from portal.charging.models import QuarterHour
 from portal.core import clock
 from portal.core.config import Settings
 from portal.core.vault import Vault
+from portal.exports import gaps
 from portal.exports.models import ExportRun
 from portal.licences.models import Kind
 from tests import world
@@ -161,9 +162,9 @@ def test_every_file_has_its_size_its_checksum_and_its_download(
             assert text in page
 
 
-def test_missing_quarter_hours_are_listed_until_they_come_in(
-    session: Session, scene: Scene, work: Work, browser: FlaskClient
-) -> None:
+@pytest.fixture
+def incomplete(session: Session, scene: Scene, work: Work) -> ExportRun:
+    """A day without values of the first charging point from 06:00 on, but for two quarter hours at 08:00."""
     session.execute(sa.text("DELETE FROM coverage"))
     first, second = scene.connectors
     scenes.cover(session, first, BEGINS_AT, BEGINS_AT + timedelta(hours=6))
@@ -171,20 +172,73 @@ def test_missing_quarter_hours_are_listed_until_they_come_in(
     scene.task.trigger, scene.task.hours_after_end, scene.task.corrections = "hours_after_end", 0, "never"
     plan(session)
     work()
+    return runs(session)[0]
+
+
+def test_missing_quarter_hours_stay_listed_as_they_were_when_it_was_built(
+    session: Session, scene: Scene, incomplete: ExportRun, browser: FlaskClient
+) -> None:
+    for _ in range(2):
+        section = browser.get(url(incomplete)).text.partition("Missing quarter hours")[2]
+        for text in (
+            "Centro · 1",
+            '<td data-label="Quarter hours" class="amount">8</td>',
+            ">62</td>",
+            "All of them as",
+        ):
+            assert text in section
+        scenes.cover(session, scene.connectors[0], BEGINS_AT + timedelta(hours=6), BEGINS_AT + timedelta(days=2))
+        session.commit()
+
+
+def test_all_missing_quarter_hours_are_a_file(
+    session: Session, incomplete: ExportRun, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gaps, "MOST_SHOWN", 1)
+    assert "The first 1 of 2." in browser.get(url(incomplete)).text
+    answer = browser.get(url(incomplete, "/missing.csv"))
+    assert answer.headers["Content-Disposition"].startswith("attachment; ")
+    assert answer.data.decode("utf-8-sig").splitlines() == [
+        "Meter;From;Until before;Quarter hours",
+        "Centro · 1;2026-03-28 06:00+01:00;2026-03-28 08:00+01:00;8",
+        "Centro · 1;2026-03-28 08:30+01:00;2026-03-29 00:00+01:00;62",
+    ]
+
+
+@pytest.mark.parametrize("settings_", [{}, {"per": "period"}, {"files": "day", "file_name": "{day}.csv"}])
+def test_missing_quarter_hours_are_the_same_however_the_files_are_made(
+    session: Session, scene: Scene, work: Work, settings_: dict[str, Any]
+) -> None:
+    scene.formatter.settings = scene.formatter.settings | settings_
+    scene.task.interval, scene.task.starts_on = "weekly", date(2026, 3, 23)
+    scene.task.ends_on, scene.task.next_due_at = date(2026, 3, 29), BEGINS_AT + timedelta(days=2)
+    scene.task.trigger, scene.task.hours_after_end = "hours_after_end", 0
+    plan(session)
+    work()
+    (run,) = runs(session)
+    monday = BEGINS_AT - timedelta(days=5)
+    assert list(gaps.stored(session, run.id)) == [(f"Centro · {number}", monday, BEGINS_AT) for number in (1, 2)]
+    assert (run.gap_count, run.quarters_missing) == (2, 2 * 5 * 96)
+
+
+def test_of_very_many_gaps_the_first_are_kept_and_all_are_counted(
+    session: Session, scene: Scene, work: Work, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gaps, "MOST_KEPT", 1)
+    session.execute(sa.text("DELETE FROM coverage"))
+    scene.task.trigger, scene.task.hours_after_end = "hours_after_end", 0
+    plan(session)
+    work()
     run = runs(session)[0]
+    assert (run.gap_count, len(list(gaps.stored(session, run.id)))) == (4, 1)
     page = browser.get(url(run)).text
-    assert "Missing quarter hours" in page
-    section = page.partition("Missing quarter hours")[2]
-    # From 06:00 to 24:00, without the two quarter hours of 08:00 whose energy is known.
-    for text in ("Centro · 1", '<td data-label="Quarter hours" class="amount">8</td>', ">62</td>"):
-        assert text in section
-    scenes.cover(session, first, BEGINS_AT + timedelta(hours=6), BEGINS_AT + timedelta(days=2))
-    session.commit()
-    assert "All of them have come in since." in browser.get(url(run)).text
+    assert "The first 1 of 4." in page
+    assert "The first 1 as CSV" in page
 
 
 def test_a_complete_period_lists_nothing_missing(delivered: ExportRun, browser: FlaskClient) -> None:
     assert "Missing quarter hours" not in browser.get(url(delivered)).text
+    assert browser.get(url(delivered, "/missing.csv")).status_code == 404
 
 
 def test_whoever_may_export_no_more_reads_no_correction(

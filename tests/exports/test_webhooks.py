@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -264,6 +265,24 @@ def test_the_page_shows_the_secret_once_and_the_answers(
     assert re.findall(r"whsec_[\w+/=]+", again)[0] != found[0]
 
 
+def test_of_the_address_the_page_shows_the_host_alone(
+    scene: Scene, secret: str, listener: Listener, logged_in: LogIn
+) -> None:
+    browser = logged_in(scene.owner)
+    page = browser.get("/exports/notices").text
+    assert f"Messages go to {urlsplit(listener.url).hostname}." in page
+    assert "of=piquet" not in page
+    browser.post("/exports/notices/webhook/remove")
+    assert "Messages go to" not in browser.get("/exports/notices").text
+
+
+def test_an_address_that_keys_do_not_open_says_so(session: Session, scene: Scene, secret: str, send: Work) -> None:
+    session.execute(sa.update(ExportNotice).values(sealed_webhook_url="gAAAAA"))
+    notices.send_test(session, scene.owner)
+    assert send() == 1
+    assert messages(session)[0].answer == webhooks.NO_ADDRESS
+
+
 def test_the_secret_is_in_no_row_log_or_message(
     session: Session, scene: Scene, secret: str, send: Work, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -271,10 +290,11 @@ def test_the_secret_is_in_no_row_log_or_message(
     notices.send_test(session, scene.owner)
     send()
     row = session.get_one(ExportNotice, scene.owner.id)
-    kept = [row.sealed_webhook_secret, *(message.body + message.answer for message in messages(session))]
+    kept = [row.sealed_webhook_secret, row.sealed_webhook_url]
+    kept += [message.body + message.answer for message in messages(session)]
     kept += [str(entry.detail) for entry in session.scalars(sa.select(AuditEntry))]
     assert secret.removeprefix("whsec_") not in " ".join(map(str, kept)) + caplog.text
-    assert "of=piquet" not in " ".join(kept[2:])
+    assert "of=piquet" not in " ".join(map(str, [*kept, row.webhook_host])) + caplog.text
 
 
 @pytest.mark.parametrize("url", ["ftp://x.example", "https://me:word@x.example/", "x.example", "https://x.example/#x"])
@@ -291,9 +311,32 @@ def test_a_stranger_sends_nobodys_message_again(session: Session, scene: Scene, 
     assert browser.post(f"/exports/notices/messages/{message_id}/send-again").status_code == 404
 
 
-def test_new_keys_seal_its_secret_too(session: Session, scene: Scene, secret: str, settings: Settings) -> None:
+def test_new_keys_seal_its_secret_and_address_too(
+    session: Session, scene: Scene, secret: str, settings: Settings, listener: Listener
+) -> None:
     newer = Vault(("bmV3a2V5bmV3a2V5bmV3a2V5bmV3a2V5bmV3a2V5bmU=", *settings.vault_keys))
     assert notices.seal_anew(session, newer) == (1, [])
+    session.expire_all()
     token = session.get_one(ExportNotice, scene.owner.id).sealed_webhook_secret or ""
     only = Vault(("bmV3a2V5bmV3a2V5bmV3a2V5bmV3a2V5bmV3a2V5bmU=",))
     assert only.open(webhooks.place(scene.owner.id), token.encode()) == secret
+    url = session.get_one(ExportNotice, scene.owner.id).sealed_webhook_url or ""
+    assert only.open(webhooks.place_of_url(scene.owner.id), url.encode()) == listener.url
+
+
+def test_a_secret_renewed_while_keys_change_stays(
+    session: Session, scene: Scene, secret: str, vault: Vault, settings: Settings
+) -> None:
+    renewed: list[str] = []
+
+    class Slow(Vault):
+        def rotate(self, token: bytes) -> bytes:
+            if not renewed:  # the owner is quicker, between the look and the write
+                renewed.append(notices.renew_secret(session, vault, scene.owner))
+                session.flush()
+            return super().rotate(token)
+
+    assert notices.seal_anew(session, Slow(settings.vault_keys)) == (1, [])
+    session.expire_all()
+    token = session.get_one(ExportNotice, scene.owner.id).sealed_webhook_secret or ""
+    assert vault.open(webhooks.place(scene.owner.id), token.encode()) == renewed[0] != secret

@@ -62,11 +62,24 @@ def upgrade() -> None:
     )
     op.create_index("ix_export_value_connector_id", "export_value", ["connector_id"])
     op.create_table(
+        "export_gap",
+        sa.Column("run_id", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False, autoincrement=False),
+        sa.Column("meter", sa.String(length=300), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"], ["export_run.id"], name=op.f("fk_export_gap_run_id_export_run"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("run_id", "position", name=op.f("pk_export_gap")),
+    )
+    op.create_table(
         "export_notice",
         sa.Column("account_id", sa.Integer(), nullable=False),
         sa.Column("digest", sa.String(length=10), nullable=False),
         sa.Column("digest_on", sa.Date(), nullable=True),
-        sa.Column("webhook_url", sa.String(length=500), nullable=True),
+        sa.Column("webhook_host", sa.String(length=255), nullable=True),
+        sa.Column("sealed_webhook_url", sa.Text(), nullable=True),
         sa.Column("sealed_webhook_secret", sa.Text(), nullable=True),
         sa.CheckConstraint("digest IN ('never', 'attention', 'daily')", name=op.f("ck_export_notice_digest_is_known")),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_export_notice_account_id_account")),
@@ -126,6 +139,7 @@ def upgrade() -> None:
         run.add_column(sa.Column("built_at", sa.DateTime(timezone=True), nullable=True))
         run.add_column(sa.Column("replaces", sa.Boolean(), nullable=False, server_default=sa.false()))
         run.add_column(sa.Column("compare", sa.Boolean(), nullable=False, server_default=sa.false()))
+        run.add_column(sa.Column("gap_count", sa.Integer(), nullable=False, server_default="0"))
     op.execute('UPDATE export_run SET "interval" = (SELECT "interval" FROM export_task WHERE id = task_id)')
     op.execute("UPDATE export_run SET built_at = created_at WHERE sha256 IS NOT NULL")
     with op.batch_alter_table("export_run") as run:
@@ -160,11 +174,11 @@ def downgrade() -> None:
             " WHERE run_id = export_run.id AND position = 0)"
         )
     with op.batch_alter_table("export_run") as run:
-        for column in ("interval", "kind", "built_at", "replaces", "compare"):
+        for column in ("interval", "kind", "built_at", "replaces", "compare", "gap_count"):
             run.drop_column(column)
     with op.batch_alter_table("export_task") as task:
         task.drop_constraint(op.f("ck_export_task_a_file_has_a_period"), type_="check")
         for column in TASK_COLUMNS:
             task.drop_column(column)
-    for table in ("energy_change", "webhook_message", "export_notice", "export_value", "export_file"):
+    for table in ("energy_change", "webhook_message", "export_notice", "export_gap", "export_value", "export_file"):
         op.drop_table(table)

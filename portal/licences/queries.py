@@ -63,6 +63,13 @@ def active(session: Session, account_id: int, kind: Kind, at: datetime | None = 
     return session.scalar(sa.select(Licence.id).where(*mine, *_at(at or clock.now())).limit(1)) is not None
 
 
+def held_by_address(session: Session, email: str, kind: Kind) -> bool:
+    """Whether an account of this address holds the licence now; one statement, whether or not there is an account."""
+    holder = sa.select(Account.id).where(Account.email == email)
+    mine = (Licence.account_id.in_(holder), Licence.kind == kind)
+    return session.scalar(sa.select(Licence.id).where(*mine, *_at(clock.now())).limit(1)) is not None
+
+
 def current(session: Session, account_id: int) -> dict[Kind, Held]:
     """What the account holds now, for every kind."""
     now, held = clock.now(), {kind: Held(kind) for kind in Kind}

@@ -11,6 +11,7 @@ OF_GROUP: Mapping[str, Any] = {
     "session:view": _l("see the charging sessions"),
     "connector:edit": _l("edit its stations and connectors"),
     "session:import": _l("import charging sessions"),
+    "export:create": _l("set up exports"),
     "station_group:edit": _l("rename the group"),
     "station_group:add_station": _l("add stations of the owner"),
     "grant:give_display": _l("give others access"),
@@ -21,6 +22,7 @@ OF_STATION: Mapping[str, Any] = {
     "station:edit": _l("edit this station"),
     "connector:edit": _l("edit its connectors"),
     "session:import": _l("import charging sessions"),
+    "export:create": _l("set up exports"),
     "station:delete": _l("delete this station"),
 }
 # What is told of a place that somebody else sees: whether he may.

@@ -22,9 +22,10 @@ MOST = 200  # paths told at once
 
 
 class Missing(NamedTuple):
-    """Why a path does not lead there. kind: licence (of the owner), other_side, revoked, ended, not_begun, weaker (the
-    permission does not contain the action), left (is no longer in the user group), elsewhere (the station is not in
-    this station group) or taken_out (it was); `at` and `by` as far as they are known."""
+    """Why a path does not lead there. kind: licence (of the owner), own_licence (of the reader, asking about himself),
+    other_side, revoked, ended, not_begun, weaker (the permission does not contain the action), left (is no longer in
+    the user group), elsewhere (the station is not in this station group) or taken_out (it was); `at` and `by` as far as
+    they are known."""
 
     kind: str
     at: datetime | None = None
@@ -45,6 +46,7 @@ class Path:
     owner_name: str = ""
     missing: tuple[Missing, ...] = ()
     line: tuple[str, ...] = field(default=())  # the line of the policy that allows the action by this path
+    besides: str = ""  # the kind of licence that whoever does the action must hold himself; empty for most
 
     @property
     def acts(self) -> bool:

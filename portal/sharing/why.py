@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz
 from portal.core.audit import AuditEntry
+from portal.licences import queries as licences
+from portal.licences.models import Kind
 from portal.sharing import paths
 from portal.sharing.paths import Missing, Path
 from portal.stations import group_list
@@ -67,7 +69,7 @@ def explain(
         found.insert(0, _owners(owner, group, action))
     if reader_id == owner.id and not any(path.acts for path in found):
         found += _left(session, owner, [group], email, action)
-    return _sorted(email, action, found)
+    return _sorted(email, action, _with_licence(session, reader_id, email, action, found))
 
 
 def explain_station(
@@ -88,7 +90,7 @@ def explain_station(
     if not any(path.acts for path in found):
         found += _elsewhere(session, reader_id, station, ids, email, action)
         found += _left(session, owner, here, email, action) if is_owner else []
-    return _sorted(email, action, found, partial=not is_owner)
+    return _sorted(email, action, _with_licence(session, reader_id, email, action, found), partial=not is_owner)
 
 
 def groups_to_explain(session: Session, reader_id: int, station: Station) -> Sequence[StationGroup]:
@@ -105,6 +107,22 @@ def _owners(owner: Account, group: StationGroup | None, action: str) -> Path:
     line = paths.line_for("owner", action)
     missing = () if line else (Missing("weaker"),)
     return Path(group, "owner", owner_name=owner.name or owner.email, missing=missing, line=line)
+
+
+def _with_licence(session: Session, reader_id: int, email: str, action: str, found: list[Path]) -> list[Path]:
+    """The paths with what the action needs besides a permission: a licence of whoever does it. Of others than the
+    reader no more is told than that they must act."""
+    kind = authz.licence_for(action)
+    if kind is None:
+        return found
+    own = session.get_one(Account, reader_id).email == email
+    held = licences.held_by_address(session, email, Kind(kind))
+    told = []
+    for path in found:
+        lack = Missing("own_licence" if own else "other_side" if path.grant else "licence")
+        known = held or path.is_over or lack in path.missing
+        told.append(replace(path, besides=kind, missing=path.missing if known else (*path.missing, lack)))
+    return told
 
 
 def _sorted(email: str, action: str, found: Iterable[Path], *, partial: bool = False) -> Explanation:

@@ -68,12 +68,13 @@ def test_nothing_tells_whether_an_address_has_an_account(
     world.grant(session, place.group, "display", place.users, granted_at=now, starts_at=now - DAY)
     browser = logged_in(place.master)
     for url in pages_of(place):
-        assert len({seen(browser, url, email) for email in addresses}) == 1, url
+        for action in ("station:view", "export:create"):
+            assert len({seen(browser, url, email, action) for email in addresses}) == 1, (url, action)
 
 
-def seen(browser: FlaskClient, url: str, email: str) -> str:
+def seen(browser: FlaskClient, url: str, email: str, action: str = "") -> str:
     """The page about the address, without the address and without those that are offered: they are the reader's."""
-    page = TOKEN.sub("", browser.get(url, query_string={"email": email}).text).replace("<wbr>", "")
+    page = TOKEN.sub("", browser.get(url, query_string={"email": email, "action": action}).text).replace("<wbr>", "")
     return re.sub("<datalist.*</datalist>", "", page.replace(email, "X").replace(quote(email), "X"))
 
 
@@ -141,6 +142,46 @@ def test_looking_as_somebody_shows_what_he_may_and_changes_no_session(
 def test_the_eyes_of_a_stranger_see_nothing(place: SimpleNamespace, master: FlaskClient) -> None:
     for url in (pages_of(place)[1], pages_of(place)[3]):
         assert "sees nothing of this" in master.get(url, query_string={"email": "stranger@x.example"}).text
+
+
+def test_the_owner_who_looks_with_his_own_eyes_is_told_that_he_owns_it(
+    place: SimpleNamespace, master: FlaskClient
+) -> None:
+    for url in (pages_of(place)[1], pages_of(place)[3]):
+        page = master.get(url, query_string={"email": " Master@x.example"}).text
+        assert "master@x.example is the owner: an owner has every right" in page, url
+        assert "sees nothing of this" not in page, url
+
+
+def test_a_licence_that_exporting_needs_besides_is_said_to_be_missing(
+    session: Session, place: SimpleNamespace, logged_in: Browser
+) -> None:
+    world.grant(session, place.group, "administrate", "sub@x.example")
+    asked = {"email": "sub@x.example", "action": "export:create"}
+    missing, other = "your licence “Auto-export” is not active", "The other side must act before it opens."
+    for url in (pages_of(place)[0], pages_of(place)[2]):
+        own = logged_in(place.sub).get(url, query_string=asked).text
+        assert missing in own, url
+        assert "Not now. sub@x.example could do this" in own, url
+        page = logged_in(place.master).get(url, query_string=asked).text
+        assert other in page, url
+        assert missing not in page, url
+    world.licence(session, place.sub, Kind.AUTO_EXPORT)
+    session.commit()
+    page = logged_in(place.master).get(pages_of(place)[0], query_string=asked).text
+    assert "Yes, sub@x.example may do this: set up exports." in page
+    assert "needs the licence “Auto-export” himself" in page
+
+
+def test_the_owner_without_the_licence_is_told_that_he_must_act(
+    session: Session, place: SimpleNamespace, logged_in: Browser
+) -> None:
+    world.grant(session, place.group, "administrate", "sub@x.example")
+    asked = {"email": "master@x.example", "action": "export:create"}
+    own = logged_in(place.master).get(pages_of(place)[0], query_string=asked).text
+    assert "your licence “Auto-export” is not active" in own
+    assert "needs no licence" not in own
+    assert "The owner must act." in logged_in(place.sub).get(pages_of(place)[0], query_string=asked).text
 
 
 def test_what_is_no_address_is_refused(place: SimpleNamespace, master: FlaskClient) -> None:

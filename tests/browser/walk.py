@@ -46,6 +46,20 @@ TICKED = {
     "licence_requests.decline": ("request", REQUEST),
 }
 
+# Pages that answer only when they are asked about an address: what is asked of each.
+ASKED = {
+    "access.person": ("email=manage@demo.example", "email=master@demo.example"),
+    "access.view_as_group": ("email=manage@demo.example", "email=master@demo.example", "email=stranger@demo.example"),
+    "access.view_as_station": ("email=manage@demo.example", "email=stranger@demo.example"),
+    "access.why_group": (
+        "email=manage@demo.example",
+        "email=display@demo.example&action=export:create",
+        "email=master@demo.example&action=export:create",
+        "email=stranger@demo.example",
+    ),
+    "access.why_station": ("email=manage@demo.example&action=export:create", "email=display@demo.example"),
+}
+
 NO_PAGES = ("static", "stations.image")
 
 
@@ -65,6 +79,8 @@ def pages(app: Flask, database: Path) -> Iterator[tuple[str, str]]:
             name, ticked = TICKED.get(rule.endpoint, ("", ""))
             query = f"?{name}={connection.execute(ticked).fetchone()[0]}" if ticked else ""
             yield _who(app, rule), _path(app, rule, wanted) + query
+            for asked in ASKED.get(rule.endpoint, ()):
+                yield _who(app, rule), f"{_path(app, rule, wanted)}?{asked}"
 
 
 def _who(app: Flask, rule: Rule) -> str:

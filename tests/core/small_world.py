@@ -47,6 +47,42 @@ OWNER = ADMINISTRATE | {
     "station:transfer",
     "station_group:transfer",
 }
+# The licence that whoever does it must hold himself, besides what he is to the station group.
+BESIDES = {
+    "export:create": "auto_export",
+    "report:create": "reports",
+    "report:schedule": "reports",
+    "maintenance:run": "maintenance",
+    "maintenance:divide": "maintenance",
+    "alarm:edit": "maintenance",
+}
+# What an account may write of a station and of a connector.
+MANAGE_WRITES = {
+    "station": {
+        "name",
+        "description",
+        "address",
+        "latitude",
+        "longitude",
+        "support_contact",
+        "image",
+    },
+    "connector": {
+        "plug_type",
+        "max_power_w",
+        "out_of_service",
+        "access",
+        "opening_times",
+        "price_per_kwh",
+        "price_per_hour",
+        "device_location_id",
+        "factory_no",
+        "internal_no",
+        "metering_code",
+    },
+}
+ALL_WRITES = MANAGE_WRITES | {"station": MANAGE_WRITES["station"] | {"reference", "vat_permille"}}
+WRITES = {"display": {}, "manage": MANAGE_WRITES, "administrate": ALL_WRITES}
 ALLOWED = {"display": DISPLAY, "manage": MANAGE, "administrate": ADMINISTRATE}
 
 

@@ -39,6 +39,20 @@ def test_the_decisions_are_those_of_the_requirement() -> None:
         assert {act for role, held, act in authz.ALLOWED if (role, held) == ("owner", licence)} == small_world.OWNER
 
 
+def test_the_licences_needed_besides_are_those_of_the_requirement() -> None:
+    assert {act: kind for act in authz.ACTIONS if (kind := authz.licence_for(act))} == small_world.BESIDES
+    assert {licence for role, licence, _act in authz.ALLOWED if role in authz.LICENCE_ROLES} == {"active"}
+
+
+def test_the_fields_are_those_of_the_requirement() -> None:
+    for resource in ("station", "connector"):
+        for role, licence in product(small_world.ALLOWED, authz.LICENCES):
+            wanted = small_world.WRITES[role].get(resource, set()) if licence == "active" else set()
+            found = authz.writable([authz.Standing(1, role, licence, 1)], resource)
+            assert found == wanted, (role, licence, resource)
+        assert authz.owner_writes(resource) == small_world.ALL_WRITES[resource]
+
+
 def test_an_unknown_action_is_an_error_and_no_answer(session: Session) -> None:
     for ask in (authz.owner_may, lambda act: authz.visible(1, act), lambda act: authz.may(session, 1, act, [1])):
         with pytest.raises(ValueError, match="names no action"):

@@ -1,8 +1,8 @@
-"""The proofs bite: each of these mistakes in the view, in the policy and in the gate is made on purpose, must be seen,
-and is taken back.
+"""The proofs bite: each of these mistakes in the view, in the policy, in the gate and in the rules of giving is made on
+purpose, must be seen, and is taken back.
 
-What sees them are the proofs that stand beside this file (every small world, the decisions written by hand) and one
-look at every loader with every kind of account.
+What sees them are the proofs that stand beside this file (every small world, the decisions written by hand), one look
+at every loader with every kind of account, and a chain of grants under grants.
 """
 
 import inspect
@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
 from types import FunctionType
@@ -22,14 +23,17 @@ from sqlalchemy.orm import Session
 from portal.accounts import user_groups
 from portal.accounts.models import Account
 from portal.charging import queries as charging
-from portal.core import authz
+from portal.core import authz, clock
 from portal.core.db import session_factory
-from portal.core.errors import NotAllowed, NotThere
+from portal.core.errors import NotAllowed, NotThere, RuleBroken
 from portal.delivery import queries as delivery
 from portal.exports import queries as exports
 from portal.licences import queries as licences
 from portal.licences.models import Kind
+from portal.sharing import extending, limits, operations, shrinking
+from portal.sharing.operations import Offer
 from portal.stations import queries as stations
+from portal.stations.models import Grant, Permission
 from tests import test_guards, world
 from tests.core import small_world
 from tests.core import test_authz as decisions
@@ -160,11 +164,86 @@ def look_at_the_lists(scene: Scene) -> None:
     assert not authz.platform_may("station:edit", operator=True)
 
 
+def refusal(act: Callable[[], object]) -> str:
+    """The field that a rule refuses, "rule" when it names none; empty when it was done."""
+    try:
+        act()
+    except NotAllowed:
+        return "not allowed"
+    except RuleBroken as broken:
+        return broken.field or "rule"
+    return ""
+
+
+def look_at_what_is_given(scene: Scene) -> None:
+    """Grants under grants reach no further than those they hang under, and shrink and end with them."""
+    inside = scene.session.begin_nested()
+    try:
+        _within_limits(scene)
+        _shrinking(scene)
+    finally:
+        inside.rollback()
+
+
+def _giver(scene: Scene) -> Callable[..., Grant]:
+    group = scene.session.get_one(stations.StationGroup, scene.ids["station_group_id"])
+
+    def give(by: str, role: Permission, to: str, **terms: Any) -> Grant:
+        offer = Offer(role, f"{to}@mutations.example", **terms)
+        return operations.give(scene.session, scene.visitors[by], group, offer)
+
+    return give
+
+
+def _within_limits(scene: Scene) -> None:
+    session, who, give = scene.session, scene.visitors, _giver(scene)
+    week, year = (clock.now() + timedelta(days=days) for days in (7, 365))
+    top = session.scalars(sa.select(Grant).filter_by(email=who["administrate"].email)).one()
+    assert refusal(lambda: give("manage", Permission.DISPLAY, "new")) == "role"
+    assert refusal(lambda: operations.revoke(session, who["manage"], top)) == "not allowed"
+    short = Offer(Permission.ADMINISTRATE, ends_at=week, hides_drivers=True)
+    top = operations.change(session, who["owner"], top, short)
+    assert refusal(lambda: give("administrate", Permission.DISPLAY, "new", ends_at=year)) == "ends_on"
+    middle = give("administrate", Permission.ADMINISTRATE, "manage")
+    assert (middle.ends_at, middle.hides_drivers, middle.under_grant_id) == (week, True, top.id)
+    assert refusal(lambda: operations.revoke(session, who["manage"], top)) == "rule"
+    assert refusal(lambda: extending.extend(session, who["administrate"], middle)) == "rule"
+    who["owner"].grant_most_days = 30
+    session.flush()
+    for end in (None, year):
+        assert refusal(lambda end=end: give("owner", Permission.DISPLAY, "new", ends_at=end)) == "ends_on"
+    who["owner"].grant_most_days = None
+    operations.revoke(session, who["owner"], top)
+
+
+def _shrinking(scene: Scene) -> None:
+    session, owner, give = scene.session, scene.visitors["owner"], _giver(scene)
+    week = clock.now() + timedelta(days=7)
+
+    def chain() -> tuple[Grant, Grant, Grant]:
+        role = Permission.ADMINISTRATE
+        top = give("owner", role, "administrate")
+        return top, give("administrate", role, "manage"), give("manage", Permission.DISPLAY, "stranger")
+
+    top, middle, low = chain()
+    top = operations.change(session, owner, top, Offer(Permission.ADMINISTRATE, ends_at=week, hides_drivers=True))
+    assert [(row.ends_at, row.hides_drivers, row.revoked_at) for row in (middle, low)] == [(week, True, None)] * 2
+    top = operations.change(session, owner, top, Offer(Permission.MANAGE))
+    assert middle.revoked_at
+    assert low.revoked_at
+    top, middle, low = chain()
+    assert operations.revoke(session, owner, top) == 3
+    assert low.revoked_at
+
+
 def prove(scene: Scene) -> None:
     """Everything; AssertionError at the first thing that is not as required."""
     decisions.test_the_decisions_are_those_of_the_requirement()
+    decisions.test_the_licences_needed_besides_are_those_of_the_requirement()
+    decisions.test_the_fields_are_those_of_the_requirement()
     look_at_the_loaders(scene)
     look_at_the_lists(scene)
+    look_at_what_is_given(scene)
     # All of them; on PostgreSQL, where a statement costs ten times as much, the sample that its own proof takes.
     small_worlds.compare(scene.session, small_worlds.WORLDS[:: 1 if scene.engine == "sqlite" else 7])
 
@@ -282,6 +361,40 @@ MISTAKES_IN_THE_POLICY = {
         "p, operator, any, licence:activate",
         "p, account, any, licence:activate",
     ),
+    "exporting needs no licence besides": ("policy.csv", "p, auto_export, active, export:create\n", ""),
+    "exporting needs another licence": (
+        "policy.csv",
+        "p, auto_export, active, export:create",
+        "p, reports, active, export:create",
+    ),
+    "a licence that has ended is enough besides": (
+        "policy.csv",
+        "p, maintenance, active, maintenance:run",
+        "p, maintenance, any, maintenance:run",
+    ),
+    "looking needs a licence besides": (
+        "policy.csv",
+        "p, reports, active, report:create",
+        "p, reports, active, report:create\np, reports, active, session:view",
+    ),
+    "manage writes the reference": (
+        "fields.csv",
+        "p, administrate, active, station.reference",
+        "p, manage, active, station.reference",
+    ),
+    "display writes a price": (
+        "fields.csv",
+        "p, manage, active, connector.price_per_kwh",
+        "p, display, active, connector.price_per_kwh",
+    ),
+    "a field is written without licence": (
+        "fields.csv",
+        "p, manage, active, connector.metering_code",
+        "p, manage, any, connector.metering_code",
+    ),
+    "manage cannot write the opening times": ("fields.csv", "p, manage, active, connector.opening_times\n", ""),
+    "administrate writes less than manage": ("fields.csv", "g, administrate, manage\n", ""),
+    "the owner cannot write the reference": ("fields.csv", "p, owner, any, station.reference\n", ""),
     "the model forgets the licence": ("model.conf", ' && (p.licence == "any" || r.licence == p.licence)', ""),
     "the model forgets the action": ("model.conf", "r.act == p.act && ", ""),
     "the model forgets the role": ("model.conf", "g(r.role, p.role) && ", ""),
@@ -306,6 +419,9 @@ def test_a_mistake_in_the_policy_is_seen(
     actions, allowed = authz.decide(tmp_path / "policies")
     monkeypatch.setattr(authz, "ACTIONS", actions)
     monkeypatch.setattr(authz, "ALLOWED", allowed)
+    fields, writable = authz.decide(tmp_path / "policies", "fields.csv")
+    monkeypatch.setattr(authz, "FIELDS", fields)
+    monkeypatch.setattr(authz, "WRITABLE", writable)
     with pytest.raises(AssertionError):
         prove(scene)
 
@@ -391,6 +507,30 @@ MISTAKES_IN_THE_GATE: dict[str, tuple[Callable[..., Any], str, str]] = {
 def test_a_mistake_in_the_gate_is_seen(scene: Scene, mistake: str) -> None:
     with rewritten(*MISTAKES_IN_THE_GATE[mistake]), pytest.raises((AssertionError, AttributeError, KeyError)):
         prove(scene)
+
+
+MISTAKES_IN_GIVING: dict[str, tuple[Callable[..., Any], str, str]] = {
+    "who holds too little gives": (limits.source, "any(held.grant_id is None", "not any(held.grant_id"),
+    "a grant outlives its giver's own": (limits.end_within, "ends_at > last:", "False:"),
+    "a grant without end does not take over the giver's": (limits.end_within, "ends_at or last)", "ends_at)"),
+    "the owner's maximum binds nobody": (limits._within_most, "if most is None:", "if True:"),
+    "what has no end is within the maximum": (limits._within_most, "most is None:", "most is None or ends_at is None:"),
+    "who may give nothing may revoke": (limits.may_touch, "raise NotAllowed", "pass"),
+    "what one's own hangs under is revoked": (limits.may_touch, "if len(own) == len(held)", "if False"),
+    "an extension goes beyond one's own": (extending.longer_end, "(own, above)", "()"),
+    "what hangs under a grant lasts longer": (shrinking._fitting, "min(ends, default=None)", "grant.ends_at"),
+    "drivers that are hidden are shown below": (shrinking._fitting, " or above.hides_drivers", ""),
+    "what may no longer be given stays": (shrinking._fitting, "not in authz.ALLOWED", "is None"),
+    "only the next level shrinks": (shrinking.hold_within, "level.append(grant)", "pass"),
+    "only the next level ends": (shrinking.end, "while ids:", "for _ in range(2):"),
+    "nothing ends with what it hangs under": (shrinking.end, "while ids:", "if ids:"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES_IN_GIVING)
+def test_a_mistake_in_giving_is_seen(scene: Scene, mistake: str) -> None:
+    with rewritten(*MISTAKES_IN_GIVING[mistake]), pytest.raises(AssertionError):
+        look_at_what_is_given(scene)
 
 
 def test_at_least_25_mistakes_are_made() -> None:

@@ -1,7 +1,8 @@
-"""Random histories: people join and leave, licences lapse, grants come, end and go, stations change groups; after every
-step check, list and explanation of the portal agree with a model that keeps sets and knows no SQL."""
+"""Random histories: people join and leave, licences lapse, grants come, last longer, end and go, groups are deleted and
+made anew, stations change groups; after every step check, list, explanation and sight of the drivers agree with a model
+that keeps sets and knows no SQL."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -16,10 +17,11 @@ from portal.accounts import user_groups
 from portal.accounts.models import UserGroupMember
 from portal.core import authz, clock
 from portal.core.db import session_factory
-from portal.core.errors import NotAllowed, RuleBroken
+from portal.core.errors import NotAllowed, NotThere, RuleBroken
 from portal.licences.models import Kind
-from portal.sharing import operations
+from portal.sharing import extending, operations
 from portal.sharing.operations import Offer
+from portal.stations import operations as station_operations
 from portal.stations import queries as stations
 from portal.stations.models import Grant, Permission, Station, StationGroupStation
 from portal.transfers import operations as transfers
@@ -49,9 +51,13 @@ class Given:
     end: int | None  # day of the history on which it is over
     begin: int = 0  # day from which it acts
     live: bool = True  # neither revoked nor ended with what it was given under
+    hides: bool = False  # the drivers
 
     def acts(self, today: int) -> bool:
-        return self.live and self.begin <= today and (self.end is None or self.end > today)
+        return self.stands(today) and self.begin <= today
+
+    def stands(self, today: int) -> bool:
+        return self.live and (self.end is None or self.end > today)
 
 
 class Histories(RuleBasedStateMachine):
@@ -92,11 +98,30 @@ class Histories(RuleBasedStateMachine):
             if given.to is not None and given.role == "administrate":
                 self.give(given.to, given.group, (given.to + 1) % len(PEOPLE), Permission.ADMINISTRATE, None, False)
 
-    @rule(giver=person, number=group, whom=person, permission=role, end=days, to_users=st.booleans())
-    def give(self, giver: int, number: int, whom: int, permission: Permission, end: int | None, to_users: bool) -> None:
+    @rule(
+        giver=person,
+        number=group,
+        whom=person,
+        permission=role,
+        end=days,
+        to_users=st.booleans(),
+        hides=st.booleans(),
+    )
+    def give(
+        self,
+        giver: int,
+        number: int,
+        whom: int,
+        permission: Permission,
+        end: int | None,
+        to_users: bool,
+        hides: bool = False,
+    ) -> None:
         users = whom % 3 if to_users else None
         ends_at = clock.now() + timedelta(days=end) if end else None
-        offer = Offer(permission, "" if to_users else PEOPLE[whom], self.users[users].id if to_users else None, ends_at)
+        offer = Offer(
+            permission, "" if to_users else PEOPLE[whom], self.users[users].id if to_users else None, ends_at, hides
+        )
         sources = self.sources(giver, number, permission)
         try:
             grant = operations.give(self.session, self.people[giver], self.groups[number], offer)
@@ -109,7 +134,51 @@ class Histories(RuleBasedStateMachine):
         assert (under is None) == (self.owners[number] == giver)
         end = self.today + end if end else (self.grants[under].end if under else None)
         to = None if to_users else whom
-        self.grants[grant.id] = Given(number, permission, to, users, giver, under, end, self.today)
+        hides = hides or (under is not None and self.grants[under].hides)
+        self.grants[grant.id] = Given(number, permission, to, users, giver, under, end, self.today, hides=hides)
+
+    @rule(data=st.data(), actor=person)
+    def extend(self, data: st.DataObject, actor: int) -> None:
+        """As long again as so far, as far as the actor's own grant and the one that it hangs under reach."""
+        if not self.grants:
+            return
+        ending = [n for n, given in self.grants.items() if given.end and given.stands(self.today)]
+        number = data.draw(st.sampled_from(ending or sorted(self.grants)))
+        row, old = self.session.get_one(Grant, number), self.grants[number]
+        before, longest, end = row.ends_at, self.longest(actor, number), old.end
+        try:
+            extending.extend(self.session, self.people[actor], row)
+        except (RuleBroken, NotAllowed):
+            assert longest is None or longest <= old.end, "an extension was refused for no reason"
+            return
+        assert longest is not None, "somebody extended what he may not"
+        assert longest >= end, "something lasts longer than it may"
+        # It lasts to the end of its last day; cut off at the hour at which the days of these histories end.
+        over = row.ends_at - before - timedelta(days=longest - end)
+        assert timedelta(minutes=-1) < over < timedelta(days=1, hours=1)
+        row.ends_at -= max(over, timedelta())
+        old.end = longest
+
+    def longest(self, actor: int, number: int) -> int | None:
+        """The day on which the grant is over when the actor extends it; none when he may not."""
+        given = self.grants[number]
+        if not given.stands(self.today) or given.end is None:
+            return None
+        own = self.sources(actor, given.group, Permission(given.role))
+        own = [n for n in own if n is None or n not in {number, *self.below(number)}]
+        if not own:
+            return None
+        ends = [given.end + min(given.end - given.begin, 365)]
+        if None not in own:
+            ends.append(max((self.grants[n].end for n in own), key=lambda end: (end is None, end)))
+        if given.under is not None:
+            ends.append(self.grants[given.under].end)
+        return min(end for end in ends if end is not None)
+
+    def below(self, number: int) -> set[int]:
+        """Everything that was given under the grant, at any depth."""
+        direct = {n for n, given in self.grants.items() if given.under == number}
+        return direct.union(*(self.below(n) for n in direct))
 
     @rule(data=st.data(), actor=person)
     def revoke(self, data: st.DataObject, actor: int) -> None:
@@ -128,17 +197,19 @@ class Histories(RuleBasedStateMachine):
             assert allowed
             self.end(number)
 
-    @rule(data=st.data(), actor=person, permission=role, end=days)
-    def change(self, data: st.DataObject, actor: int, permission: Permission, end: int | None) -> None:
+    @rule(data=st.data(), actor=person, permission=role, end=days, hides=st.booleans())
+    def change(self, data: st.DataObject, actor: int, permission: Permission, end: int | None, hides: bool) -> None:
         """What was given under a changed grant goes on under the new one, as far as that reaches."""
         if not self.grants:
             return
         upper = {given.under for given in self.grants.values() if given.live} - {None}
         number = data.draw(st.sampled_from(sorted(self.grants)) | st.sampled_from(sorted(upper or self.grants)))
-        old, row = self.grants[number], self.session.get_one(Grant, number)
-        able = old.live and (old.end is None or old.end > self.today)
-        may = able and bool(self.sources(actor, old.group, old.role) and self.sources(actor, old.group, permission))
-        offer = Offer(permission, ends_at=clock.now() + timedelta(days=end) if end else None)
+        old, row, may = (
+            self.grants[number],
+            self.session.get_one(Grant, number),
+            self.may_change(actor, number, permission),
+        )
+        offer = Offer(permission, ends_at=clock.now() + timedelta(days=end) if end else None, hides_drivers=hides)
         try:
             grant = operations.change(self.session, self.people[actor], row, offer)
         except (RuleBroken, NotAllowed):
@@ -146,15 +217,61 @@ class Histories(RuleBasedStateMachine):
             assert not (may and plain) or self.same_again(old, permission), "a change was refused for no reason"
             return
         assert may, "somebody changed what he may not"
-        over = self.today + end if end else (self.grants[grant.under_grant_id].end if grant.under_grant_id else None)
-        under, begin = grant.under_grant_id, old.begin if old.begin <= self.today else self.today
-        new = Given(old.group, permission, old.to, old.users, actor, under, over, begin)
-        self.grants[grant.id] = new
+        self.changed(number, grant, actor, offer, end)
+
+    def may_change(self, actor: int, number: int, permission: Permission) -> bool:
+        old = self.grants[number]
+        held = [self.sources(actor, old.group, Permission(one)) for one in (old.role, permission)]
+        return old.stands(self.today) and all(held)
+
+    def changed(self, number: int, grant: Grant, actor: int, offer: Offer, end: int | None) -> None:
+        """The grant stands instead of the one of this number; it hangs under what it hangs under now."""
+        old, under = self.grants[number], grant.under_grant_id
+        upper = self.grants[under] if under else None
+        over = self.today + end if end else (upper.end if upper else None)
+        hides = offer.hides_drivers or (upper is not None and upper.hides)
+        role, begin = offer.role, self.today
+        self.grants[grant.id] = Given(old.group, role, old.to, old.users, actor, under, over, begin, hides=hides)
         for given in self.grants.values():
             if given.under == number:
                 given.under = grant.id
         self.end(number)
         self.hold_within(grant.id)
+
+    @rule(data=st.data(), actor=person, permission=role, end=days, hides=st.booleans())
+    def change_many(
+        self, data: st.DataObject, actor: int, permission: Permission, end: int | None, hides: bool
+    ) -> None:
+        """Several at once: all of them, those that hang under others after these, or none."""
+        standing = sorted(n for n, given in self.grants.items() if given.stands(self.today))
+        if len(standing) < 2:
+            return
+        chosen = data.draw(st.lists(st.sampled_from(standing), min_size=2, max_size=3, unique=True))
+        offer = Offer(permission, ends_at=clock.now() + timedelta(days=end) if end else None, hides_drivers=hides)
+        rows = [self.session.get_one(Grant, number) for number in chosen]
+        inside = self.session.begin_nested()
+        try:
+            done = operations.change_all(self.session, self.people[actor], rows, lambda _grant: offer)
+        except (RuleBroken, NotAllowed):
+            inside.rollback()
+            assert end or not self.plainly_may_change(actor, chosen, permission), "several were refused for no reason"
+            return
+        inside.commit()
+        for change, grant in zip(done.changes, done.grants, strict=True):
+            assert self.may_change(actor, change.grant_id, permission), "somebody changed one that he may not"
+            self.changed(change.grant_id, grant, actor, offer, end)
+        for number in set(chosen) - {change.grant_id for change in done.changes}:
+            left = self.grants[number]
+            same = (left.role, left.end, left.hides) == (permission, self.today + end if end else None, hides)
+            assert same or not left.stands(self.today), "one of several was passed over"
+
+    def plainly_may_change(self, actor: int, chosen: Sequence[int], permission: Permission) -> bool:
+        """Whether all of them are the owner's to change, and no recipient would hold the same twice."""
+        olds = [self.grants[number] for number in chosen]
+        recipients = {(old.group, old.to, old.users) for old in olds}
+        return len(recipients) == len(olds) and all(
+            self.owners[old.group] == actor and not self.same_again(old, permission) for old in olds
+        )
 
     def hold_within(self, number: int) -> None:
         """Everything under the grant ends with it at the latest, or at once where it may not have been given."""
@@ -166,6 +283,7 @@ class Histories(RuleBasedStateMachine):
                 self.end(other)
                 continue
             given.end = min((end for end in (given.end, upper.end) if end is not None), default=None)
+            given.hides = given.hides or upper.hides
             self.hold_within(other)
 
     def same_again(self, old: Given, permission: Permission) -> bool:
@@ -176,18 +294,22 @@ class Histories(RuleBasedStateMachine):
             for given in self.grants.values()
         )
 
-    @rule(number=group, whom=person, permission=role, begin=days, end=days)
-    def plan(self, number: int, whom: int, permission: Permission, begin: int | None, end: int | None) -> None:
+    @rule(number=group, whom=person, permission=role, begin=days, end=days, hides=st.booleans())
+    def plan(
+        self, number: int, whom: int, permission: Permission, begin: int | None, end: int | None, hides: bool
+    ) -> None:
         """A grant of the owner that begins another day."""
         begin, now = begin or 0, clock.now()
         dates = {
             "starts_at": now + timedelta(days=begin),
             "ends_at": now + timedelta(days=begin + end) if end else None,
         }
-        row = world.grant(self.session, self.groups[number], permission.value, PEOPLE[whom], **dates)
+        row = world.grant(
+            self.session, self.groups[number], permission.value, PEOPLE[whom], hides_drivers=hides, **dates
+        )
         over = self.today + begin + end if end else None
         owner = self.owners[number]
-        self.grants[row.id] = Given(number, permission, whom, None, owner, None, over, self.today + begin)
+        self.grants[row.id] = Given(number, permission, whom, None, owner, None, over, self.today + begin, hides=hides)
 
     @rule(passed=st.sampled_from([1, 2, 30]))
     def let_days_pass(self, passed: int) -> None:
@@ -211,6 +333,43 @@ class Histories(RuleBasedStateMachine):
             self.session.add(StationGroupStation(station_group_id=keys[0], station_id=keys[1], owner_id=owner_id))
         self.session.flush()
         self.inside[station] ^= {number}
+
+    @rule(number=group, actor=person, maker=person)
+    def delete_a_station_group(self, number: int, actor: int, maker: int) -> None:
+        """Its owner alone deletes it; somebody makes another one in its place, which nobody else sees."""
+        try:
+            station_operations.delete_group(self.session, self.people[actor], self.groups[number])
+        except NotThere:
+            assert actor != self.owners[number], "an owner could not delete his station group"
+            return
+        assert actor == self.owners[number], "somebody deleted the station group of another"
+        self.forget(n for n, given in self.grants.items() if given.group == number)
+        for inside in self.inside:
+            inside.discard(number)
+        name = f"Group {number} of step {self.looks}"
+        self.groups[number] = station_operations.create_group(self.session, self.people[maker], name)
+        self.owners[number] = maker
+
+    @rule(users=group)
+    def delete_a_user_group(self, users: int) -> None:
+        """What was given to it and under that goes with it; its owner makes an empty one in its place."""
+        owner = self.people[self.user_owners[users]]
+        operations.delete_user_group(self.session, owner, self.users[users])
+        self.forget(n for n, given in self.grants.items() if given.users == users)
+        self.users[users] = world.user_group(self.session, owner, f"Users {users} of step {self.looks}")
+        self.members[users] = set()
+
+    def forget(self, numbers: Iterator[int]) -> None:
+        """These have gone from the database, and all that was given under them."""
+        gone = set(numbers)
+        gone |= {below for number in gone for below in self.below(number)}
+        self.grants = {n: given for n, given in self.grants.items() if n not in gone}
+        self.session.flush()
+        self.session.expire_all()
+        there = set(self.session.scalars(sa.select(Grant.id)))
+        assert there >= {n for n, given in self.grants.items() if given.live}, "something else went with it"
+        assert not there & gone, "something outlived what it was given under"
+        self.grants = {n: given for n, given in self.grants.items() if n in there}
 
     @rule(what=st.sampled_from(["station", "group", "account"]), number=group, to=person)
     def hand_over(self, what: str, number: int, to: int) -> None:
@@ -268,7 +427,7 @@ class Histories(RuleBasedStateMachine):
             operations.remove_member(self.session, self.people[self.user_owners[users]], found)
             self.members[users].discard(who)
             for number, given in list(self.grants.items()):
-                if given.giver == who and given.under and self.grants[given.under].users == users:
+                if given.live and given.giver == who and given.under and self.grants[given.under].users == users:
                     self.end(number)
 
     @rule(who=person)
@@ -297,6 +456,7 @@ class Histories(RuleBasedStateMachine):
             self.checks_agree(who, ACTIONS[(self.looks + who) % 3])
             self.explanations_agree(who, (self.looks + who) % 3)
             self.stations_agree(who, ON_STATIONS[(self.looks + who // 2) % 3])
+        self.drivers_agree(self.looks % len(PEOPLE))
 
     def checks_agree(self, who: int, action: str) -> None:
         """On all the groups at once, and on one of them."""
@@ -328,6 +488,22 @@ class Histories(RuleBasedStateMachine):
         station = self.stations[self.looks % 3]
         checked = stations.may(self.session, self.people[who].id, action, station)
         assert checked == (station.id in expected), (PEOPLE[who], action)
+
+    def drivers_agree(self, who: int) -> None:
+        """The drivers are known to the owner, and to whom some grant shows them that lets him see the station."""
+        expected = set()
+        for station, owner, inside in zip(self.stations, self.station_owners, self.inside, strict=True):
+            lets_in = [
+                given
+                for number in inside
+                if who in self.verified and self.both_licensed(who, number)
+                for given in self.grants.values()
+                if self.lets_in(given, who, number)
+            ]
+            if owner == who or not all(given.hides for given in lets_in):
+                expected.add(station.id)
+        found = set(self.session.scalars(sa.select(Station.id).where(stations.shows_drivers(self.people[who].id))))
+        assert found == expected, PEOPLE[who]
 
     def teardown(self) -> None:
         if hasattr(self, "session"):

@@ -162,6 +162,7 @@ def test_a_licence_that_exporting_needs_besides_is_said_to_be_missing(
     for url in (pages_of(place)[0], pages_of(place)[2]):
         own = logged_in(place.sub).get(url, query_string=asked).text
         assert missing in own, url
+        assert 'name="kind" value="auto_export"' in own, "it is asked for in one click"
         assert "Not now. sub@x.example could do this" in own, url
         page = logged_in(place.master).get(url, query_string=asked).text
         assert other in page, url

@@ -1,18 +1,19 @@
-"""Whether a utility can tell the meters of a task apart by the formatter's identifier: asked when a task is saved, so
-that nobody hears of it from the utility."""
+"""Whether a utility can tell the meters of a task apart by what its formatter writes of them: asked when a task is
+saved, and when a formatter that tasks use is changed, so that nobody hears of it from the utility."""
 
 from collections import Counter
 from collections.abc import Sequence
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from portal.charging.energy import EnergySource
 from portal.core.errors import N_, RuleBroken
 from portal.exports.meters import meters
-from portal.exports.models import ExportTask, Format
+from portal.exports.models import ExportTask, Formatter
+from portal.exports.writers import WRITERS, settings_of
 from portal.formats.errors import FormatError, SettingsError
-from portal.formats.market_ids import check_metering_code
-from portal.formats.rows import LABELS, Meter, identifier_of
+from portal.formats.rows import LABELS
 
 Place = tuple[str, int | None]
 
@@ -27,9 +28,15 @@ class MetersUnnamed(RuleBroken):
 
 
 def check_meters(session: Session, task: ExportTask) -> None:
-    """MetersUnnamed unless every meter of the task carries the formatter's identifier, well formed, each another."""
+    """MetersUnnamed unless every meter of the task carries what the formatter writes of it, well formed, each another;
+    RuleBroken where the formatter cannot be used in the task's time zone."""
     session.expire(task, ["formatter", "station_group", "user"])
-    name, found = task.formatter.identifier, meters(session, task)
+    check_named(meters(session, task), task.formatter, ZoneInfo(task.time_zone))
+
+
+def check_named(found: Sequence[EnergySource], formatter: Formatter, zone: ZoneInfo) -> None:
+    """The same for meters that were found already."""
+    name = formatter.identifier
     values = [(getattr(source.row, name) or "").strip() for source in found]
     unnamed = [_place(source) for source, value in zip(found, values, strict=True) if not value]
     if unnamed:
@@ -39,24 +46,25 @@ def check_meters(session: Session, task: ExportTask) -> None:
     if often:
         twins = [_place(source) for source, value in zip(found, values, strict=True) if value in often]
         raise MetersUnnamed(N_("Several meters have the same %(identifier)s."), twins, identifier=LABELS[name])
-    _check_forms(task, found)
+    _check_forms(found, formatter, zone)
 
 
-def _check_forms(task: ExportTask, found: Sequence[EnergySource]) -> None:
-    wrong = [(source, error) for source in found if (error := _error(task, source.row)) is not None]
+def _check_forms(found: Sequence[EnergySource], formatter: Formatter, zone: ZoneInfo) -> None:
+    """By the rule that the format's writer follows itself."""
+    try:
+        settings = settings_of(formatter, zone)
+    except SettingsError as error:
+        field = "time_zone" if error.field == "zone" else "formatter"
+        raise RuleBroken(field, error.template, **error.params) from None
+    check, wrong = WRITERS[formatter.format].check, list[tuple[EnergySource, FormatError]]()
+    for source in found:
+        try:
+            check(source.row, settings)
+        except FormatError as error:
+            wrong.append((source, error))
     if wrong:
         first = wrong[0][1]
         raise MetersUnnamed(first.template, [_place(source) for source, _ in wrong], **first.params)
-
-
-def _error(task: ExportTask, meter: Meter) -> FormatError | SettingsError | None:
-    try:
-        value = identifier_of(meter, task.formatter.identifier)  # type: ignore[arg-type]  # by the form
-        if task.formatter.format == Format.SDAT:
-            check_metering_code("formatter", value)
-    except (FormatError, SettingsError) as error:
-        return error
-    return None
 
 
 def _place(source: EnergySource) -> Place:

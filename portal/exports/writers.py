@@ -6,13 +6,14 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from portal.exports.models import Files, Format, Formatter
-from portal.formats import csv_file, esl_xml, ise_csv, ise_pair, ise_xml, mscons, sdat, xlsx_file
+from portal.formats import csv_cells, csv_file, esl_xml, ise_csv, ise_pair, ise_xml, mscons, sdat, xlsx_file
 from portal.formats.errors import SettingsError
 from portal.formats.file_names import CSV_PATTERN, ESL_PATTERN, check_pattern, divided
 from portal.formats.issue import Issue
+from portal.formats.market_ids import metering_code_of
 from portal.formats.mscons_settings import PROFILES, MsconsSettings
 from portal.formats.packing import SUFFIXES
-from portal.formats.rows import MeterPeriod
+from portal.formats.rows import Meter, MeterPeriod
 
 OWN: Final = ("file_name", "files", "packing")  # settings of the formatter that its format knows nothing of
 DIVIDED_BY: Final[dict[str, tuple[str, ...]]] = {
@@ -26,14 +27,16 @@ DIVIDED_BY: Final[dict[str, tuple[str, ...]]] = {
 @dataclass(frozen=True, slots=True)
 class Writer:
     """A format: the class of its settings, what writes one file (the last argument numbers the files of a run from 0),
-    the usual pattern of the file's name, and whether these settings need quarter hours or the register. A format of
-    several files writes them all by `several`, each with its extension, and `write` is the first of them."""
+    the usual pattern of the file's name, whether these settings need quarter hours or the register, and what the
+    writer asks of a meter before anything is written of it (FormatError). A format of several files writes them all by
+    `several`, each with its extension, and `write` is the first of them."""
 
     settings: type[Any]
     write: Callable[[Iterable[MeterPeriod], Any, Issue, int], Iterator[bytes]]
     pattern: str
     quarters: Callable[[Any], bool]
     register: Callable[[Any], bool]
+    check: Callable[[Meter, Any], object]
     several: Callable[[Iterable[MeterPeriod], Any, Issue], Iterator[tuple[str, Iterator[bytes]]]] | None = None
 
     def files(
@@ -62,6 +65,7 @@ WRITERS: Final[dict[str, Writer]] = {
         ESL_PATTERN,
         lambda settings: bool(settings.per == "day"),
         lambda settings: bool(settings.writes_register),
+        esl_xml.meter_element,
     ),
     Format.ISE_PAIR: Writer(
         ise_pair.IsePairSettings,
@@ -69,6 +73,7 @@ WRITERS: Final[dict[str, Writer]] = {
         CSV_PATTERN.replace(".csv", ".{extension}"),
         lambda _settings: True,
         lambda settings: bool(settings.writes_register),
+        ise_pair.check_meter,
         lambda rows, settings, issue: ise_pair.write(rows, settings, issue.created),
     ),
     Format.ISE_XML: Writer(
@@ -77,6 +82,7 @@ WRITERS: Final[dict[str, Writer]] = {
         CSV_PATTERN.replace(".csv", ".xml"),
         lambda _settings: True,
         lambda settings: bool(settings.writes_register),
+        ise_xml.check_meter,
     ),
     Format.ISE_CSV: Writer(
         ise_csv.IseCsvSettings,
@@ -84,6 +90,7 @@ WRITERS: Final[dict[str, Writer]] = {
         CSV_PATTERN,
         lambda _settings: True,
         lambda _settings: False,
+        ise_csv.check_meter,
     ),
     Format.SDAT: Writer(
         sdat.SdatSettings,
@@ -91,6 +98,7 @@ WRITERS: Final[dict[str, Writer]] = {
         "",  # its documents have names of their own
         lambda _settings: True,
         lambda _settings: False,
+        lambda meter, _settings: metering_code_of(meter),
     ),
     Format.MSCONS: Writer(
         MsconsSettings,
@@ -98,6 +106,7 @@ WRITERS: Final[dict[str, Writer]] = {
         CSV_PATTERN.replace(".csv", ".edi"),
         lambda settings: settings.kind in PROFILES,
         lambda settings: bool(settings.kind == "reading"),
+        mscons.codes_of,
     ),
     Format.CSV: Writer(
         csv_file.CsvSettings,
@@ -105,6 +114,7 @@ WRITERS: Final[dict[str, Writer]] = {
         CSV_PATTERN,
         _by_quarter,
         _register_column,
+        csv_cells.meter_texts,
     ),
     Format.XLSX: Writer(
         xlsx_file.XlsxSettings,
@@ -112,6 +122,7 @@ WRITERS: Final[dict[str, Writer]] = {
         CSV_PATTERN.replace(".csv", ".xlsx"),
         _by_quarter,
         _register_column,
+        xlsx_file.meter_texts,
     ),
 }
 

@@ -165,7 +165,7 @@ class EslText:
             if self._ended_at is not None and row.starts_at < self._ended_at:
                 raise FormatError(row.meter.name, "%(meter)s has periods that overlap or are not in order.")
         else:
-            before = (self._head if self._meter is None else "</Meter>\n") + _meter(row.meter, self._settings)
+            before = (self._head if self._meter is None else "</Meter>\n") + meter_element(row.meter, self._settings)
             self._meter = row.meter
         self._ended_at = row.ends_at
         return before + self._template % (self._local(row.ends_at), *self._values(row))
@@ -200,7 +200,8 @@ def _head(settings: EslSettings, created: str) -> str:
     )
 
 
-def _meter(meter: Meter, settings: EslSettings) -> str:
+def meter_element(meter: Meter, settings: EslSettings) -> str:
+    """What opens the element of a meter. FormatError for identifiers that cannot stand in it."""
     chosen = {settings.identifier}
     chosen.update(name for name in settings.further_identifiers if (getattr(meter, name) or "").strip())
     attributes = "".join(

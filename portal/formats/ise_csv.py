@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
-from portal.formats import csv_file
+from portal.formats import csv_cells, csv_file
 from portal.formats.csv_settings import check_columns
-from portal.formats.rows import Identifier, MeterPeriod
+from portal.formats.rows import Identifier, Meter, MeterPeriod
 
 AS_CSV: Final = {
     "identifier": "identifier",
@@ -74,3 +74,8 @@ class IseCsvSettings:
 def write(rows: Iterable[MeterPeriod], settings: IseCsvSettings) -> Iterator[bytes]:
     """The file in pieces, from rows with quarter hours; what it refuses is what `csv_file.write` refuses."""
     return csv_file.write(rows, settings.as_csv())
+
+
+def check_meter(meter: Meter, settings: IseCsvSettings) -> None:
+    """FormatError for an identifier that is missing, or that the file cannot or must not hold."""
+    csv_cells.meter_texts(meter, settings.as_csv())

@@ -10,11 +10,11 @@ from datetime import datetime
 from typing import IO, Final, Literal
 from zoneinfo import ZoneInfo
 
-from portal.formats import esl_xml, ise_csv
+from portal.formats import esl_xml, ise_csv, ise_xml
 from portal.formats.errors import SettingsError
 from portal.formats.ise_csv import IseCsvSettings
 from portal.formats.ise_xml import IseXmlSettings
-from portal.formats.rows import CHUNK_SIZE, Identifier, MeterPeriod
+from portal.formats.rows import CHUNK_SIZE, Identifier, Meter, MeterPeriod
 
 IN_MEMORY: Final = 1 << 20  # bytes of the XML; a longer one waits in a file
 
@@ -107,3 +107,9 @@ def _noted(rows: Iterable[MeterPeriod], text: esl_xml.EslText, xml: IO[bytes]) -
         xml.write(text.of(row).encode())
         yield row
     xml.write(text.end().encode())
+
+
+def check_meter(meter: Meter, settings: IsePairSettings) -> None:
+    """FormatError for identifiers that one of the files cannot or must not hold."""
+    ise_csv.check_meter(meter, settings.as_csv())
+    ise_xml.check_meter(meter, settings.as_xml())

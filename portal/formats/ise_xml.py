@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from portal.formats import esl_xml
 from portal.formats.errors import SettingsError
-from portal.formats.rows import Identifier, MeterPeriod
+from portal.formats.rows import Identifier, Meter, MeterPeriod
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +69,8 @@ def write(rows: Iterable[MeterPeriod], settings: IseXmlSettings, created: dateti
     """The file, UTF-8, in pieces of about 64 KB, from rows with quarter hours; what it refuses is what `esl_xml.write`
     refuses."""
     return esl_xml.write(rows, settings.as_esl(), created)
+
+
+def check_meter(meter: Meter, settings: IseXmlSettings) -> None:
+    """FormatError for identifiers that cannot stand in the file."""
+    esl_xml.meter_element(meter, settings.as_esl())

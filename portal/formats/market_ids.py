@@ -18,7 +18,6 @@ SCHEMES: Final[tuple[Scheme, ...]] = ("eic", "gln", "bdew")
 
 # Hyphens occur: CH, eleven digits of the grid operator, twenty characters of his choice.
 METERING_CODE = re.compile(r"CH[0-9A-Z-]{31}")
-METERING_CODE_LENGTH: Final = 33
 
 EIC = re.compile(r"[0-9]{2}[A-Z][0-9A-Z-]{12}[0-9A-Z]")
 GLN = re.compile(r"[0-9]{13}")
@@ -26,25 +25,15 @@ GLN = re.compile(r"[0-9]{13}")
 EIC_CHARACTERS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ-"
 
 
-def check_metering_code(field: str, code: str) -> None:
-    """SettingsError on `field`, in words for whoever typed it, unless `code` is a Swiss metering code: CH and 31 of
-    0-9 A-Z -, with nothing around it."""
-    if not code.strip():
-        raise SettingsError(field, "Enter a value.")
-    if code != code.strip():
-        raise SettingsError(field, "There are blanks around the metering code.")
-    if not code.startswith("CH"):
-        raise SettingsError(field, "A metering code begins with CH.")
-    if len(code) != METERING_CODE_LENGTH:
-        raise SettingsError(field, "A metering code has 33 characters, this one has %(number)s.", number=len(code))
-    if not METERING_CODE.fullmatch(code):
-        raise SettingsError(field, "A metering code holds only digits, capital letters and hyphens.")
+def is_metering_code(code: str) -> bool:
+    """Whether `code` is a Swiss metering code: CH and 31 of 0-9 A-Z -, with nothing around it."""
+    return METERING_CODE.fullmatch(code) is not None
 
 
 def metering_code_of(meter: Meter) -> str:
     """The meter's Swiss metering code; FormatError names the meter that has none or a malformed one."""
     code = identifier_of(meter, "metering_code")
-    if not METERING_CODE.fullmatch(code):
+    if not is_metering_code(code):
         raise FormatError(
             meter.name,
             "%(meter)s has a Metering Code that is not CH and 31 characters: %(code)s.",

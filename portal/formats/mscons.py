@@ -26,6 +26,7 @@ from portal.formats.mscons_settings import KINDS, PROFILES, QUALIFIERS, MsconsSe
 from portal.formats.order import Order
 from portal.formats.rows import (
     QUARTER_HOUR,
+    Identifier,
     Meter,
     MeterPeriod,
     check_energy,
@@ -102,7 +103,7 @@ class _Messages:
 
     def about(self, row: MeterPeriod) -> Iterator[str]:
         """The message of this row; before that of a correction the one that cancels what it replaces."""
-        code = self._identifier(row.meter)
+        code, device = codes_of(row.meter, self._settings)
         self._order.check(row, code)
         corrects = self._issue.corrects(code)
         if self._settings.kind in PROFILES:
@@ -111,7 +112,7 @@ class _Messages:
         if corrects and self._issue.replaces is not None:
             cancelled = self._document(self._issue.replaces, self._kind.check, code, row)
             yield self._framed([*self._opening(CANCELLATION, code, row, cancelled), "LOC+172"])
-        yield self._single(row, code, corrects)
+        yield self._single(row, code, device, corrects)
 
     def _profile(self, row: MeterPeriod, code: str, corrects: bool) -> str:
         series, statuses = checked_series(row), self._statuses(corrects)
@@ -127,7 +128,7 @@ class _Messages:
         opening = [*self._opening(self._kind.check, code, row), f"LOC+172+{code.translate(RELEASED)}", *period]
         return self._framed([*opening, "LIN+1", self._product], "".join(pieces), counted)
 
-    def _single(self, row: MeterPeriod, code: str, corrects: bool) -> str:
+    def _single(self, row: MeterPeriod, code: str, device: str, corrects: bool) -> str:
         """The message with one amount: the energy of the period, or the register at its end."""
         quality = "E" if row.substitute or row.missing else "W"
         qualifier = MEASURED if quality == "W" else SUBSTITUTE
@@ -139,8 +140,8 @@ class _Messages:
             amount, times = _register(row), [f"DTM+7:{ends_at}:303"]
             if quality == "W":  # only what was read has a time of reading
                 times.insert(0, f"DTM+9:{ends_at}:303")
-            if self._settings.device_number:
-                opening.append(f"RFF+MG:{self._checked(row.meter, identifier_of(row.meter, 'factory_no'))}")
+            if device:
+                opening.append(f"RFF+MG:{device.translate(RELEASED)}")
         quantity = f"QTY+{qualifier}:{self._amounts[amount]}"
         return self._framed(
             [*opening, "LIN+1", self._product, quantity, *times, *self._statuses(corrects)[quality]],
@@ -182,30 +183,34 @@ class _Messages:
         digest = b32encode(sha256(about.encode()).digest()[:10]).decode()
         return f"{self._settings.document_prefix}{run}-{digest}"
 
-    def _identifier(self, meter: Meter) -> str:
-        if self._settings.identifier == "metering_code" and self._settings.swiss_codes:
-            return metering_code_of(meter)
-        code = identifier_of(meter, self._settings.identifier)
-        self._checked(meter, code)
-        return code
-
-    @staticmethod
-    def _checked(meter: Meter, code: str) -> str:
-        """The identifier with release characters."""
-        if len(code) > LONGEST_IDENTIFIER:
-            raise FormatError(meter.name, "%(meter)s has an identifier of more than 35 characters.")
-        try:
-            code.encode(ENCODING)
-        except UnicodeEncodeError:
-            raise FormatError(
-                meter.name, "%(meter)s has a character that %(encoding)s cannot hold.", encoding="ISO 8859-1"
-            ) from None
-        return code.translate(RELEASED)
-
     def _intervals_of(self, starts_at: datetime, count: int) -> Sequence[str]:
         """What follows each amount: the end of its segment, and where its quarter hour begins and ends."""
         edges = [self._instant(starts_at + number * QUARTER_HOUR) for number in range(count + 1)]
         return [f"'DTM+163:{edges[number]}:303'DTM+164:{edges[number + 1]}:303'" for number in range(count)]
+
+
+def codes_of(meter: Meter, settings: MsconsSettings) -> tuple[str, str]:
+    """What names the meter in its message: its identifier, and of a reading that names it the device number, else "".
+    FormatError for one that is missing, malformed, too long or not in ISO 8859-1."""
+    if settings.identifier == "metering_code" and settings.swiss_codes:
+        code = metering_code_of(meter)
+    else:
+        code = _checked(meter, settings.identifier)
+    named = settings.kind == "reading" and settings.device_number
+    return code, _checked(meter, "factory_no") if named else ""
+
+
+def _checked(meter: Meter, identifier: Identifier) -> str:
+    code = identifier_of(meter, identifier)
+    if len(code) > LONGEST_IDENTIFIER:
+        raise FormatError(meter.name, "%(meter)s has an identifier of more than 35 characters.")
+    try:
+        code.encode(ENCODING)
+    except UnicodeEncodeError:
+        raise FormatError(
+            meter.name, "%(meter)s has a character that %(encoding)s cannot hold.", encoding="ISO 8859-1"
+        ) from None
+    return code
 
 
 def _register(row: MeterPeriod) -> int:

@@ -147,7 +147,7 @@ def _records(rows: Iterable[MeterPeriod], settings: XlsxSettings) -> Iterator[Se
     periods = _period_cells(local)
     for row in rows:
         check_energy(row)
-        own = {column: _meter_text(column, row.meter, settings) for column in ("identifier", "name", "obis")}
+        own = meter_texts(row.meter, settings)
         if settings.per == "quarter":
             yield from _quarters(row, own, settings, local)
         else:
@@ -189,6 +189,11 @@ def _local(zone: ZoneInfo) -> Callable[[datetime], datetime]:
         return instant.astimezone(zone).replace(tzinfo=None)
 
     return local
+
+
+def meter_texts(meter: Meter, settings: XlsxSettings) -> dict[str, str]:
+    """The cells of a meter's own columns. FormatError for text that a cell cannot hold."""
+    return {column: _meter_text(column, meter, settings) for column in ("identifier", "name", "obis")}
 
 
 def _meter_text(column: str, meter: Meter, settings: XlsxSettings) -> str:

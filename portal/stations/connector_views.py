@@ -76,7 +76,10 @@ def _page(connector: Connector, form: ConnectorForm, locked: dict[str, str]) -> 
 
 def _warn(connector: Connector) -> None:
     if entries.looks_wrong(connector.metering_code):
-        text = gettext("The metering code begins with CH, but a Swiss one is CH and 31 letters or digits. Check it.")
+        text = gettext(
+            "The metering code begins with CH, but a Swiss one is CH and 31 digits, capital letters or hyphens. "
+            "Check it."
+        )
         flash(text, "warning")
 
 

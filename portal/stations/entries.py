@@ -7,14 +7,13 @@ import unicodedata
 from decimal import Decimal
 
 from portal.core.errors import RuleBroken
+from portal.formats.market_ids import is_metering_code
 
 # Up to nine digits, with a point or a comma, thousands by an apostrophe: no exponent, no NaN, no infinity.
 _AMOUNT = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,12})?")
 _THOUSANDS = str.maketrans("", "", "'’ \u00a0\u202f")
 _UNPRINTABLE = {"Cc", "Cs", "Cn"}
 _LINE_BREAKS = "\n\t"
-
-SWISS_METERING_CODE = re.compile(r"CH[0-9A-Z]{31}")
 
 
 def line(field: str, text: str | None, longest: int, *, required: bool = False) -> str:
@@ -75,7 +74,7 @@ def power(field: str, value: Decimal | None) -> int | None:
 
 
 def looks_wrong(metering_code: str | None) -> bool:
-    """Whether a code that begins like a Swiss metering code is none: CH and 31 letters or digits, in capitals
+    """Whether a code that begins like a Swiss metering code is none: CH and 31 digits, capital letters or hyphens
     (VSE, Metering Code Schweiz). Other codes are the receiver's own and not judged."""
     code = metering_code or ""
-    return code[:2].upper() == "CH" and not SWISS_METERING_CODE.fullmatch(code)
+    return code[:2].upper() == "CH" and not is_metering_code(code)

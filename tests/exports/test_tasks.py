@@ -190,15 +190,62 @@ def test_an_identifier_that_no_receiver_takes_is_refused_by_the_meters_name(
     assert f'href="/connectors/{scene.connectors[1].id}">Centro · 2' in answer.text
 
 
-def test_sdat_takes_metering_codes_of_the_market_alone(session: Session, scene: Scene, browser: FlaskClient) -> None:
-    scene.formatter.format, scene.formatter.settings = "sdat", {}
-    scene.connectors[0].metering_code = f"CH{1:031}"
+COMPANIES = {"sender": "12X-EXAMPLE----Z", "receiver": "12X-EXAMPLE----Z"}
+SWISS = f"CH{1:031}"
+NOT_SWISS = "Centro · 2 has a Metering Code that is not CH and 31 characters"
+
+
+@pytest.mark.parametrize(
+    ("format_", "chosen", "entered", "words"),
+    [
+        ("sdat", COMPANIES, {"metering_code": "CH-owner-2"}, NOT_SWISS),
+        ("mscons", COMPANIES, {"metering_code": "CH-owner-2"}, NOT_SWISS),
+        ("mscons", COMPANIES | {"kind": "reading"}, {"factory_no": " "}, "Centro · 2 has no FactoryNo."),
+        ("mscons", COMPANIES | {"swiss_codes": False}, {"metering_code": "7" * 36}, "of more than 35 characters"),
+        ("mscons", COMPANIES | {"swiss_codes": False}, {"metering_code": "Ł7"}, "that ISO 8859-1 cannot hold"),
+        ("csv", {}, {"metering_code": "=1+1"}, "Centro · 2: a spreadsheet would run"),
+        ("csv", {"encoding": "iso-8859-1"}, {"metering_code": "Ł7"}, "that iso-8859-1 cannot hold"),
+        ("ise_csv", {}, {"metering_code": "=1+1"}, "Centro · 2: a spreadsheet would run"),
+        ("ise_csv", {"encoding": "iso-8859-1"}, {"metering_code": "Ł7"}, "that iso-8859-1 cannot hold"),
+        ("esl_xml", {"further_identifiers": ["factory_no"]}, {"factory_no": " 7"}, "has blanks around its FactoryNo"),
+        ("ise_xml", {"further_identifiers": ["factory_no"]}, {"factory_no": "7 "}, "has blanks around its FactoryNo"),
+        ("xlsx", {}, {"metering_code": "7\x01"}, "has a control character in its Metering Code"),
+    ],
+)
+def test_what_a_format_would_refuse_is_refused_when_the_task_is_saved(
+    session: Session,
+    scene: Scene,
+    browser: FlaskClient,
+    format_: str,
+    chosen: dict[str, object],
+    entered: dict[str, str],
+    words: str,
+) -> None:
+    scene.formatter.format, scene.formatter.settings = format_, chosen
+    first, second = scene.connectors
+    first.metering_code, second.metering_code = SWISS, f"CH{2:031}"
+    first.factory_no, second.factory_no = "1", "2"
+    for name, value in entered.items():
+        setattr(second, name, value)
     session.commit()
     answer = browser.post("/exports/tasks/new", data=_form(scene))
     assert answer.status_code == 422
-    assert "A metering code has 33 characters, this one has 10." in answer.text
-    assert "Centro · 2" in answer.text
-    assert "Centro · 1" not in answer.text
+    assert words in answer.text
+    assert 'id="formatter-error"' in answer.text
+    assert f'href="/connectors/{second.id}">Centro · 2' in answer.text
+    assert f'href="/connectors/{first.id}"' not in answer.text
+    assert _named(session, "Second") is None
+
+
+def test_what_every_format_takes_is_saved(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    for number, point in enumerate(scene.connectors):
+        point.metering_code, point.factory_no = f"CH{number:031}", f"7-{number}"
+    for format_ in ("esl_xml", "ise_xml", "ise_csv", "sdat", "mscons", "csv", "xlsx"):
+        settings = COMPANIES if format_ in ("sdat", "mscons") else {}
+        formatter = scenes.add_formatter(session, scene.owner, format_, **settings)
+        session.commit()
+        data = _form(scene, name=format_, formatter=formatter.id)
+        assert browser.post("/exports/tasks/new", data=data).status_code == 302, format_
 
 
 def test_a_driver_who_charged_there_can_be_exported(session: Session, scene: Scene, browser: FlaskClient) -> None:

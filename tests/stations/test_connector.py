@@ -122,7 +122,7 @@ def test_saving_the_page_as_it_is_changes_nothing(session: Session, scene: Scene
 def test_a_strange_swiss_metering_code_is_saved_with_a_warning(scene: Scene, logged_in: LogIn) -> None:
     browser = logged_in(scene.owner)
     saved = browser.post(path(scene), data=FORM | {"metering_code": "CH123"}, follow_redirects=True)
-    assert "CH and 31 letters or digits" in saved.text
+    assert "CH and 31 digits, capital letters or hyphens" in saved.text
     assert 'value="CH123"' in saved.text
 
 

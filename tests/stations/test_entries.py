@@ -68,6 +68,7 @@ def test_blanks_do_not_fill_a_required_field() -> None:
 
 def test_only_a_code_that_begins_like_a_swiss_one_is_judged() -> None:
     assert not entries.looks_wrong("CH1018601234500000000000000123456")
+    assert not entries.looks_wrong("CH10186012345-0000000000000123-56")
     assert entries.looks_wrong("CH101860123450000000000000012345")
     assert entries.looks_wrong("ch1018601234500000000000000123456")
     assert not entries.looks_wrong("Garage 7")

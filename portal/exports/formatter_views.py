@@ -17,6 +17,7 @@ from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
 from portal.delivery.forms import LendForm
 from portal.exports import formatters, labels, queries
+from portal.exports.affected import Lost, TasksLost
 from portal.exports.blueprint import Page
 from portal.exports.formatter_forms import FormatterForm, fields_of
 from portal.exports.formatter_loans import FORMATTERS
@@ -61,18 +62,19 @@ def create() -> Page:
 @guard("formatter:edit", formatter=queries.formatter)
 def edit(formatter: Formatter) -> Page:
     form = FormatterForm(data=fields_of(formatter))
-    row_id, name = formatter.id, formatter.name
+    row_id, name, lost = formatter.id, formatter.name, list[tuple[Lost, str]]()
     if form.validate_on_submit():
         try:
             formatters.edit(db.session(), current_account(), formatter, form.wanted())
         except RuleBroken as broken:
             db.session.rollback()
             form.show(broken)
+            lost = [(one, forms.words(one.reason)) for one in broken.lost] if isinstance(broken, TasksLost) else []
         else:
             db.session.commit()
             flash(gettext("The formatter is saved. Files built from now on follow it."), "success")
             return redirect(url_for("formatters.list_formatters"))
-    return _form("formatters/edit.html", form, row_id=row_id, name=name)
+    return _form("formatters/edit.html", form, row_id=row_id, name=name, lost=lost)
 
 
 def _form(template: str, form: FormatterForm, **values: object) -> Page:

@@ -16,6 +16,7 @@ from portal.accounts.models import Account
 from portal.core import audit, clock
 from portal.core.errors import RuleBroken
 from portal.exports import queries
+from portal.exports.affected import check_tasks
 from portal.exports.models import Format, Formatter
 from portal.exports.writers import WRITERS, check_files, settings_of
 from portal.formats import csv_file, mscons
@@ -50,10 +51,15 @@ def create(session: Session, actor: Account, wanted: Wanted) -> Formatter:
 
 
 def edit(session: Session, actor: Account, row: Formatter, wanted: Wanted) -> None:
-    """Change a formatter; files built already stay as they are. RuleBroken."""
-    before = _told(row)
+    """Change a formatter; files built already stay as they are. RuleBroken; TasksLost where tasks could not be written
+    with it any more."""
+    before, was = _told(row), Formatter(format=row.format, identifier=row.identifier, obis=row.obis)
+    was.settings = dict(row.settings)
     _fill(session, row, wanted)
     changed = audit.differences(before, _told(row))
+    concerned = [name.removeprefix("settings.") for name in changed if name != "name"]
+    if concerned:
+        check_tasks(session, row, was, concerned[0] if len(concerned) == 1 else "identifier")
     if changed:
         _record(session, actor, "formatter.changed", row, changed)
 

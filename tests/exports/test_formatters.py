@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.exports.models import Formatter
+from portal.exports.models import Formatter, FormatterLoan
 from tests import world
 from tests.exports.scene import Scene
 
@@ -234,6 +234,77 @@ def test_it_is_changed(session: Session, browser: FlaskClient) -> None:
     browser.post(f"/exports/formatters/{row.id}", data=ESL | {"name": "Other", "identifier": "internal_no"})
     session.expire_all()
     assert _only(session, "Other").identifier == "internal_no"
+
+
+@pytest.fixture
+def used(session: Session, scene: Scene) -> Formatter:
+    """The formatter of a task, as its form would have it; the second of two meters has no InternalNo."""
+    row = scene.formatter
+    row.name, row.format, row.obis = "IS-E", "esl_xml", "1-1:1.9.0"
+    row.settings = {"system_from": "Piquet", "system_to": "IS-E", "values": "advance"}
+    scene.connectors[0].internal_no, scene.connectors[1].internal_no = "7", ""
+    session.commit()
+    return row
+
+
+def test_a_change_that_its_tasks_could_not_be_written_with_is_refused(
+    session: Session, scene: Scene, used: Formatter, logged_in: LogIn
+) -> None:
+    browser = logged_in(scene.owner)
+    answer = browser.post(f"/exports/formatters/{used.id}", data=ESL | {"identifier": "internal_no"})
+    assert answer.status_code == 422
+    assert "could not be written any more: Monthly to IS-E." in answer.text
+    assert 'id="identifier-error"' in answer.text
+    assert f'href="/exports/tasks/{scene.task.id}">Monthly to IS-E</a>: 1 of 2 meters have no InternalNo' in answer.text
+    assert f'href="/connectors/{scene.connectors[1].id}">Centro · 2' in answer.text
+    session.expire_all()
+    assert used.identifier == "metering_code"
+
+
+def test_it_is_refused_at_the_setting_that_was_changed(
+    session: Session, scene: Scene, used: Formatter, logged_in: LogIn
+) -> None:
+    scene.connectors[1].internal_no = " padded"
+    session.commit()
+    browser = logged_in(scene.owner)
+    assert browser.post(f"/exports/formatters/{used.id}", data=ESL).status_code == 302
+    answer = browser.post(f"/exports/formatters/{used.id}", data=ESL | {"further_identifiers": "internal_no"})
+    assert 'id="further_identifiers-error"' in answer.text
+    assert "Centro · 2 has blanks around its InternalNo." in answer.text
+
+
+def test_another_format_asks_its_own_rule(session: Session, scene: Scene, used: Formatter, logged_in: LogIn) -> None:
+    answer = logged_in(scene.owner).post(f"/exports/formatters/{used.id}", data=MSCONS | {"swiss_codes": "y"})
+    assert answer.status_code == 422
+    assert "Centro · 1 has a Metering Code that is not CH and 31 characters" in answer.text
+
+
+def test_a_task_that_is_broken_already_forbids_no_change(
+    session: Session, scene: Scene, used: Formatter, logged_in: LogIn
+) -> None:
+    scene.connectors[1].metering_code = None
+    session.commit()
+    assert logged_in(scene.owner).post(f"/exports/formatters/{used.id}", data=ESL | {"obis": "1-1:1.9.1"}).location
+    session.expire_all()
+    assert used.obis == "1-1:1.9.1"
+
+
+def test_of_those_who_borrow_it_nothing_is_told(
+    session: Session, scene: Scene, used: Formatter, logged_in: LogIn
+) -> None:
+    lender = world.account(session, "lender@demo.example")
+    used.owner_id = lender.id
+    session.add(FormatterLoan(formatter_id=used.id, email=scene.owner.email, lent_by_id=lender.id))
+    session.commit()
+    change = ESL | {"identifier": "internal_no"}
+    answer = logged_in(lender).post(f"/exports/formatters/{used.id}", data=change)
+    assert answer.status_code == 422
+    assert "Who borrows this formatter could not use it any more." in answer.text
+    assert "Centro" not in answer.text
+    assert "Monthly" not in answer.text
+    session.execute(sa.delete(FormatterLoan))
+    session.commit()
+    assert logged_in(lender).post(f"/exports/formatters/{used.id}", data=change).status_code == 302
 
 
 def test_a_copy_gets_a_free_name(session: Session, browser: FlaskClient) -> None:

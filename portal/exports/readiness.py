@@ -66,11 +66,10 @@ def _of_the_meters(session: Session, run: ExportRun, now: datetime) -> Obstacle 
     if not found:
         code = "no_driver" if task.scope == Scope.DRIVER else "no_connectors"
         return Obstacle(code, {"station_group": task.station_group.name, "user": task.user.email})
-    unnamed = [meter.row.name for meter in found if not getattr(meter.row, task.formatter.identifier)]
+    unnamed = [meter for meter in found if not (getattr(meter.row, task.formatter.identifier) or "").strip()]
     if unnamed:
-        return Obstacle(
-            "identifier", {"identifier": task.formatter.identifier, "meter": unnamed[0], "of": len(unnamed)}
-        )
+        names = {"identifier": task.formatter.identifier, "meter": unnamed[0].row.name, "of": len(unnamed)}
+        return Obstacle("identifier", names | _entered_at(unnamed[0]))
     if task.trigger == Trigger.HOURS_AFTER_END and now >= run.ends_at + timedelta(hours=task.hours_after_end):
         return None
     return _missing_values(session, run, found)
@@ -83,6 +82,13 @@ def _missing_values(session: Session, run: ExportRun, found: list[EnergySource])
     lacking = [meter for meter in found if any(gaps[connector_id] for connector_id in meter.connector_ids)]
     if not lacking:
         return None
-    since = min(gap[0] for connector_id in lacking[0].connector_ids for gap in gaps[connector_id])
+    since, connector_id = min(
+        (gap[0], connector_id) for connector_id in lacking[0].connector_ids for gap in gaps[connector_id]
+    )
     names = {"meter": lacking[0].row.name, "lacking": len(lacking), "of": len(found), "since": since.isoformat()}
-    return Obstacle("values", names)
+    return Obstacle("values", names | {"connector_id": connector_id})
+
+
+def _entered_at(meter: EnergySource) -> dict[str, int]:
+    """Where the identifiers of a meter are entered."""
+    return {"driver_id": meter.driver_id} if meter.driver_id else {"connector_id": meter.connector_ids[0]}

@@ -14,11 +14,13 @@ from portal.formats.rows import LABELS
 
 
 class Advice(NamedTuple):
-    """A sentence, and where to go: a link with its label, or two empty texts."""
+    """A sentence, and where to go: a link with its label, or two empty texts, and where it helps another one."""
 
     text: str
     url: str = ""
     label: str = ""
+    other_url: str = ""
+    other_label: str = ""
 
 
 def advice(reason: Mapping[str, Any], task: ExportTask, *, reader_id: int, group: str | None) -> Advice:
@@ -135,10 +137,22 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
         "no_driver": lambda: Advice(
             gettext("The owner of %(group)s knows no driver %(user)s.", group=group, user=reason.get("user", ""))
         ),
-        "identifier": lambda: Advice(_unnamed(reason), group_url, gettext("Open the station group")),
-        "values": lambda: Advice(_values(reason), url_for("imports.create"), gettext("Import sessions")),
+        "identifier": lambda: Advice(_unnamed(reason), *_entered_at(reason, task)),
+        "values": lambda: Advice(
+            _values(reason), *_entered_at(reason, task), url_for("imports.create"), gettext("Import sessions")
+        ),
     }
     return sentences.get(code, lambda: Advice(""))()
+
+
+def _entered_at(reason: Mapping[str, Any], task: ExportTask) -> tuple[str, str]:
+    """The meter that the reason names, as a link: the charging point, or the driver for the owner of the stations."""
+    if "connector_id" in reason:
+        return url_for("connectors.show", connector_id=reason["connector_id"]), gettext("Open the charging point")
+    if "driver_id" in reason and task.station_group.owner_id == task.owner_id:
+        return url_for("drivers.edit", driver_id=reason["driver_id"]), gettext("Open the driver")
+    url = url_for("station_groups.show", station_group_id=task.station_group_id)
+    return url, gettext("Open the station group")
 
 
 def _unconfirmed(task: ExportTask) -> Advice:

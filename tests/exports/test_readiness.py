@@ -127,10 +127,11 @@ def test_a_driver_is_not_exported_where_the_grant_hides_drivers(session: Session
 
 
 def test_it_waits_for_the_identifier_and_names_the_meter(session: Session, scene: Scene, work: Work) -> None:
-    scene.connectors[1].metering_code = None
+    scene.connectors[1].metering_code = " "
     plan(session)
     work()
-    assert _reason(session) == {"code": "identifier", "identifier": "metering_code", "meter": "Centro · 2", "of": 1}
+    meter = {"meter": "Centro · 2", "connector_id": scene.connectors[1].id}
+    assert _reason(session) == {"code": "identifier", "identifier": "metering_code", "of": 1, **meter}
     scene.connectors[1].metering_code = "CH-2"
     work()
     assert _all_delivered(session)
@@ -141,11 +142,28 @@ def test_it_waits_for_values_and_says_since_when(session: Session, scene: Scene,
     session.query(Coverage).filter_by(connector_id=scene.connectors[0].id).update({"ends_at": noon})
     plan(session)
     work()
-    expected = {"code": "values", "meter": "Centro · 1", "lacking": 1, "of": 2, "since": noon.isoformat()}
-    assert _reason(session) == expected
+    meter = {"meter": "Centro · 1", "connector_id": scene.connectors[0].id}
+    assert _reason(session) == {"code": "values", "lacking": 1, "of": 2, "since": noon.isoformat(), **meter}
     scenes.cover(session, scene.connectors[0], noon, BEGINS_AT + 4 * DAY)
     work()
     assert _all_delivered(session)
+
+
+def test_a_driver_is_named_for_an_identifier_and_a_charging_point_for_values(
+    session: Session, scene: Scene, work: Work
+) -> None:
+    driver = world.account(session, "driver@demo.example")
+    scene.task.scope, scene.task.user_id = "driver", driver.id
+    known = scenes.add_driver(session, scene.owner, driver.email)
+    known.metering_code = None
+    session.query(Coverage).filter_by(connector_id=scene.connectors[1].id).delete()
+    plan(session)
+    work()
+    assert _reason(session)["driver_id"] == known.id
+    known.metering_code = "CH-driver"
+    work()
+    reason = _reason(session)
+    assert (reason["code"], reason["connector_id"]) == ("values", scene.connectors[1].id)
 
 
 def test_hours_after_the_end_it_goes_out_with_what_is_there(session: Session, scene: Scene, work: Work) -> None:

@@ -190,6 +190,40 @@ def test_an_identifier_that_no_receiver_takes_is_refused_by_the_meters_name(
     assert f'href="/connectors/{scene.connectors[1].id}">Centro · 2' in answer.text
 
 
+@pytest.mark.parametrize("page", ["/exports", "/exports/tasks/{task}", "/exports/runs/{run}"])
+def test_a_status_leads_to_the_meter_that_it_names(
+    session: Session, scene: Scene, browser: FlaskClient, page: str
+) -> None:
+    plan(session)
+    point = scene.connectors[1]
+    url = page.format(task=scene.task.id, run=runs(session)[0].id)
+    named = {"meter": "Centro · 2", "connector_id": point.id, "of": 1}
+    _wait(session, {"code": "identifier", "identifier": "metering_code", **named})
+    text = browser.get(url).text
+    assert "Centro · 2 has no Metering Code." in text
+    assert f'href="/connectors/{point.id}">Open the charging point' in text
+    _wait(session, {"code": "values", "lacking": 1, "since": "2026-03-28T00:00:00+00:00", **named})
+    text = browser.get(url).text
+    assert "Waiting for values of Centro · 2" in text
+    assert f'href="/connectors/{point.id}">Open the charging point' in text
+    assert ">Import sessions</a>" in text
+
+
+def _wait(session: Session, reason: dict[str, object]) -> None:
+    session.execute(sa.update(ExportRun).values(state="waiting", reason=reason))
+    session.commit()
+
+
+def test_a_status_leads_the_owner_of_the_stations_to_the_driver(
+    session: Session, scene: Scene, browser: FlaskClient
+) -> None:
+    plan(session)
+    known = scenes.add_driver(session, scene.owner, "driver@demo.example")
+    reason = {"code": "identifier", "meter": "Driver", "identifier": "metering_code", "of": 1, "driver_id": known.id}
+    _wait(session, reason)
+    assert f'href="/drivers/{known.id}">Open the driver' in browser.get("/exports").text
+
+
 COMPANIES = {"sender": "12X-EXAMPLE----Z", "receiver": "12X-EXAMPLE----Z"}
 SWISS = f"CH{1:031}"
 NOT_SWISS = "Centro · 2 has a Metering Code that is not CH and 31 characters"

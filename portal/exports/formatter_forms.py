@@ -22,6 +22,8 @@ MUST = InputRequired(_l("This must be filled in."))
 OFF = {"autocomplete": "off", "spellcheck": "false"}
 TAB = "tab"  # a form field cannot hold a tab
 SEPARATORS = ((";", _l("Semicolon ;")), (",", _l("Comma ,")), (TAB, _l("Tab")), ("|", _l("Bar |")))
+USUAL_QUALIFIER = _l("In the interchange's head. Empty for the usual: 500 with an EIC or BDEW number, 14 with a GLN.")
+USUAL_AGENCY = _l("In each message. Empty for the usual: 293 with an EIC or BDEW number, 9 with a GLN.")
 LISTS: Final = ("columns", "titles", "status_texts", "further_identifiers")
 STAMPS = [
     ("iso_utc", "2026-01-31T23:00:00Z"),
@@ -34,30 +36,45 @@ STAMPS = [
 _TEXT = ("separator", "decimal_mark", "header", "encoding", "stamps", "status_texts", "titles")
 _COMPANIES = ("sender", "receiver", "unchecked_ids", "document_prefix")
 _ESL = ("system_from", "system_to", "further_identifiers", "attributes")
+_MSCONS = (
+    "sender_qualifier", "receiver_qualifier", "sender_agency", "receiver_agency", "substitute_method",
+    "substitute_reason", "correction_reason",
+)  # fmt: skip
 SHOWN: Final[Mapping[str, tuple[str, ...]]] = {
-    Format.ESL_XML: ("values", "register_obis", "esl_per", *_ESL, "decimals"),
+    Format.ESL_XML: ("values", "register_obis", "esl_per", *_ESL, "esl_status", "status_texts", "decimals"),
     Format.ISE_PAIR: ("value", "ise_columns", "quarter_obis", *_ESL, *_TEXT, "decimals"),
-    Format.ISE_XML: ("value", *_ESL, "status_texts", "decimals"),
+    Format.ISE_XML: ("value", *_ESL, "ise_status", "status_texts", "decimals"),
     Format.ISE_CSV: ("ise_columns", *_TEXT, "decimals"),
     Format.SDAT: (
         "version", *_COMPANIES, "sender_role", "receiver_role", "reason", "point", "product", "community",
-        "substitute_condition", "missing_condition",
+        "community_type", "substitute_condition", "missing_condition", "decimals",
     ),
     Format.MSCONS: (
         "kind", "message_obis", *_COMPANIES, "sender_scheme", "receiver_scheme", "swiss_codes", "device_number",
-        "decimal_mark", "times",
+        "decimal_mark", "decimals", "times", "missing", *_MSCONS,
     ),
     Format.CSV: ("per", "columns", *_TEXT, "for_people", "decimals"),
     Format.XLSX: ("per", "columns", "titles", "header"),
 }  # fmt: skip
 """Fields that hold the settings of each format."""
+FURTHER: Final = (
+    "further_identifiers", "attributes", "esl_status", "ise_status", "sender_role", "receiver_role", "reason", "point",
+    "product", "community", "community_type", "substitute_condition", "missing_condition", "missing", *_MSCONS,
+    "document_prefix",
+)  # fmt: skip
+"""Those of them that are seldom changed, in the order of the form."""
 
 NAMED: Final = {
     "esl_per": "per",
+    "esl_status": "status",
+    "ise_status": "status",
     "ise_columns": "columns",
     "message_obis": "obis",
 }  # field -> setting, where two formats share the setting
-OPTIONAL: Final = ("message_obis", "decimals", "titles", "reason", "document_prefix", "further_identifiers")
+OPTIONAL: Final = (
+    "message_obis", "decimals", "titles", "reason", "document_prefix", "further_identifiers", "sender_qualifier",
+    "receiver_qualifier", "sender_agency", "receiver_agency",
+)  # fmt: skip
 """Fields that say nothing when empty: the format's usual value stands."""
 
 
@@ -83,7 +100,9 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
         ),
     )
     decimals = IntegerField(
-        _l("Decimals"), [Optional(), NumberRange(3, 6)], description=_l("3 to 6. Empty for what is usual.")
+        _l("Decimals"),
+        [Optional(), NumberRange(3, 6)],
+        description=_l("3 to 6. Empty for the usual: 4 in ESLBillingData, else 3."),
     )
 
     values = RadioField(
@@ -117,6 +136,18 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
         300,
         ", ".join(ATTRIBUTES.values()),
         _l("For DeviceLocationID, FactoryNo, InternalNo and Metering Code, in this order, separated by commas."),
+    )
+
+    esl_status = _text(
+        _l("Status"),
+        20,
+        "V",
+        _l("Stands beside every value, usually V. Empty for the status text of its worst quarter hour."),
+    )
+    ise_status = _text(
+        _l("Status"),
+        20,
+        description=_l("Stands beside every value. Empty, as usual, for the status text of its worst quarter hour."),
     )
 
     per = RadioField(
@@ -180,6 +211,9 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
     )
     product = _text(_l("Product"), 13, "8716867000030")
     community = _text(_l("Local electricity community"), 35, description=_l("In version 1.6, where there is one."))
+    community_type = _text(
+        _l("Kind of the community"), 6, "CT01", _l("Usually CT01. Written where a community is named.")
+    )
     substitute_condition = _text(_l("Condition of a substitute value"), 2, "56")
     missing_condition = _text(_l("Condition of a missing value"), 2, "21")
     swiss_codes = BooleanField(
@@ -197,6 +231,30 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
             ("winter", _l("Winter time all year")),
         ],
         default="",
+    )
+
+    missing = SelectField(
+        _l("Status of a missing value"),
+        choices=[
+            ("Z18", _l("Z18 provisional, as usual")),
+            ("Z30", _l("Z30 missing")),
+            ("20", _l("20 not usable")),
+        ],
+        default="Z18",
+        description=_l("Of a quarter hour in a load profile."),
+    )
+    sender_qualifier = _text(_l("Qualifier of the sender"), 4, description=USUAL_QUALIFIER)
+    receiver_qualifier = _text(_l("Qualifier of the receiver"), 4, description=USUAL_QUALIFIER)
+    sender_agency = _text(_l("Code list of the sender"), 3, description=USUAL_AGENCY)
+    receiver_agency = _text(_l("Code list of the receiver"), 3, description=USUAL_AGENCY)
+    substitute_method = _text(
+        _l("How a substitute value was made"), 3, "Z92", _l("Usually Z92. Written by messages of version 2.4c.")
+    )
+    substitute_reason = _text(
+        _l("Why there is a substitute value"), 3, "Z75", _l("Usually Z75. Written by messages of version 2.4c.")
+    )
+    correction_reason = _text(
+        _l("Why a value is corrected"), 3, "ZA4", _l("Usually ZA4. Written by messages of version 2.4c.")
     )
 
     def wanted(self) -> formatters.Wanted:
@@ -221,11 +279,16 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
         )
         forms.show(self, RuleBroken(name, broken.message, **broken.params))
 
-    def formats(self, name: str) -> str:
-        """The formats that have the field, separated by blanks."""
-        if name == "obis":
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The fields that are seldom changed."""
+        return FURTHER
+
+    def formats(self, *names: str) -> str:
+        """The formats that have one of the fields, separated by blanks."""
+        if "obis" in names:
             return " ".join(kind for kind in FORMATS if kind not in (Format.SDAT, Format.MSCONS))
-        return " ".join(kind for kind in FORMATS if name in SHOWN[kind])
+        return " ".join(kind for kind in FORMATS if set(names) & set(SHOWN[kind]))
 
 
 def _setting(name: str, value: Any) -> Any:

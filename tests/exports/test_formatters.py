@@ -1,5 +1,6 @@
 """Formatters on screen: create, change, preview, copy, delete."""
 
+import dataclasses
 from collections.abc import Callable
 
 import lxml.html
@@ -9,7 +10,9 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
+from portal.exports.formatter_forms import NAMED, SHOWN
 from portal.exports.models import Formatter, FormatterLoan
+from portal.exports.writers import WRITERS
 from tests import world
 from tests.exports.scene import Scene
 
@@ -123,6 +126,20 @@ def test_a_csv_formatter_keeps_its_settings_and_shows_them_again(session: Sessio
         (MSCONS, "message_obis", "1.29", "An OBIS code looks like"),
         (MSCONS, "receiver", "12X-EXAMPLE----1", "there is a mistake in it"),
         (CSV, "decimal_mark", ".;", "Not a valid choice"),
+        (ESL, "esl_status", "V\x07", "Control characters"),
+        (ESL, "status_texts", "W, E", "three different texts"),
+        (ISE_XML, "ise_status", "V\x07", "Control characters"),
+        (SDAT, "community_type", "ct", "Enter a code such as CT01"),
+        (SDAT, "decimals", "2", "between 3 and 6"),
+        (MSCONS, "sender_qualifier", "5-0", "Enter a code such as 500"),
+        (MSCONS, "receiver_qualifier", "5-0", "Enter a code such as 500"),
+        (MSCONS, "sender_agency", "a", "Enter a code such as 293"),
+        (MSCONS, "receiver_agency", "a", "Enter a code such as 293"),
+        (MSCONS, "missing", "Z1", "Not a valid choice"),
+        (MSCONS, "substitute_method", "", "Enter a code such as Z92"),
+        (MSCONS, "substitute_reason", "z", "Enter a code such as Z75"),
+        (MSCONS, "correction_reason", "za4", "Enter a code such as ZA4"),
+        (MSCONS | {"kind": "energy"}, "decimals", "4", "Version 2.4c allows 3 decimals"),
     ],
 )
 def test_bad_settings_stand_at_their_field(
@@ -176,6 +193,60 @@ def _filled_in(page: str) -> dict[str, str]:
     """What a browser would send of the page's form unchanged."""
     form = lxml.html.fromstring(page).get_element_by_id("formatter")
     return {name: value for name, value in form.form_values() if name != "csrf_token"}
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        (ESL | {"esl_status": "OK"}, "status=&#34;OK&#34;"),
+        (ESL | {"esl_status": "", "status_texts": "true, subst, none"}, "status=&#34;true&#34;"),
+        (ISE_XML | {"ise_status": "V"}, "status=&#34;V&#34;"),
+        (MSCONS | {"sender_qualifier": "ZZ"}, "UNB+UNOC:3+12X-EXAMPLE----Z:ZZ+12X-EXAMPLE----Z:500"),
+        (MSCONS | {"receiver_qualifier": "ZZ"}, "UNB+UNOC:3+12X-EXAMPLE----Z:500+12X-EXAMPLE----Z:ZZ"),
+        (MSCONS | {"sender_agency": "89"}, "NAD+MS+12X-EXAMPLE----Z::89"),
+        (MSCONS | {"receiver_agency": "89"}, "NAD+MR+12X-EXAMPLE----Z::89"),
+    ],
+)
+def test_further_settings_are_written_kept_and_shown_again(
+    session: Session, browser: FlaskClient, form: dict[str, str], words: str
+) -> None:
+    browser.post("/exports/formatters/new", data=form)
+    page = browser.get(f"/exports/formatters/{_only(session, form['name']).id}").text
+    assert words in page
+    shown = _filled_in(page)
+    assert form.items() <= shown.items()
+
+
+def test_every_setting_of_a_format_is_a_field() -> None:
+    for kind, writer in WRITERS.items():
+        known = {field.name for field in dataclasses.fields(writer.settings)}
+        reached = {NAMED.get(name, name) for name in SHOWN[kind]}
+        assert known - {"identifier", "obis", "zone"} <= reached, kind
+
+
+@pytest.mark.parametrize(
+    ("form", "chosen"),
+    [
+        (
+            MSCONS,
+            {"missing": "Z30", "substitute_method": "Z88", "substitute_reason": "Z74", "correction_reason": "ZB9"},
+        ),
+        (MSCONS, {"decimals": 4}),
+        (SDAT, {"version": "1.6", "community": "109900-1", "community_type": "CT02", "decimals": 5}),
+    ],
+)
+def test_settings_below_the_first_lines_are_kept(
+    session: Session, browser: FlaskClient, form: dict[str, str], chosen: dict[str, object]
+) -> None:
+    browser.post("/exports/formatters/new", data=form | chosen)
+    assert chosen.items() <= _only(session, form["name"]).settings.items()
+
+
+def test_more_settings_are_open_where_one_of_them_is_wrong(browser: FlaskClient) -> None:
+    for form, is_open in ((MSCONS | {"sender": ""}, False), (MSCONS | {"sender_agency": "a"}, True)):
+        page = lxml.html.fromstring(browser.post("/exports/formatters/new", data=form).text)
+        (part,) = (box for box in page.iter("details") if box.findtext("summary") == "More settings")
+        assert ("open" in part.attrib) == is_open
 
 
 def test_the_settings_of_other_formats_are_not_kept(session: Session, browser: FlaskClient) -> None:

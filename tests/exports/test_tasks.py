@@ -241,6 +241,8 @@ NOT_SWISS = "Centro · 2 has a Metering Code that is not CH and 31 characters"
         ("csv", {"encoding": "iso-8859-1"}, {"metering_code": "Ł7"}, "that iso-8859-1 cannot hold"),
         ("ise_csv", {}, {"metering_code": "=1+1"}, "Centro · 2: a spreadsheet would run"),
         ("ise_csv", {"encoding": "iso-8859-1"}, {"metering_code": "Ł7"}, "that iso-8859-1 cannot hold"),
+        ("ise_pair", {}, {"metering_code": "=1+1"}, "Centro · 2: a spreadsheet would run"),
+        ("ise_pair", {"further_identifiers": ["factory_no"]}, {"factory_no": " 7"}, "has blanks around its FactoryNo"),
         ("esl_xml", {"further_identifiers": ["factory_no"]}, {"factory_no": " 7"}, "has blanks around its FactoryNo"),
         ("ise_xml", {"further_identifiers": ["factory_no"]}, {"factory_no": "7 "}, "has blanks around its FactoryNo"),
         ("xlsx", {}, {"metering_code": "7\x01"}, "has a control character in its Metering Code"),
@@ -274,8 +276,8 @@ def test_what_a_format_would_refuse_is_refused_when_the_task_is_saved(
 def test_what_every_format_takes_is_saved(session: Session, scene: Scene, browser: FlaskClient) -> None:
     for number, point in enumerate(scene.connectors):
         point.metering_code, point.factory_no = f"CH{number:031}", f"7-{number}"
-    for format_ in ("esl_xml", "ise_xml", "ise_csv", "sdat", "mscons", "csv", "xlsx"):
-        settings = COMPANIES if format_ in ("sdat", "mscons") else {}
+    for format_ in ("esl_xml", "ise_pair", "ise_xml", "ise_csv", "sdat", "mscons", "csv", "xlsx"):
+        settings: dict[str, object] = {"file_name": ""} | (COMPANIES if format_ in ("sdat", "mscons") else {})
         formatter = scenes.add_formatter(session, scene.owner, format_, **settings)
         session.commit()
         data = _form(scene, name=format_, formatter=formatter.id)

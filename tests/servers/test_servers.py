@@ -1,7 +1,10 @@
 """The servers that the other tests rely on."""
 
+import ftplib
+import io
 import os
 import smtplib
+import ssl
 import subprocess
 import sys
 import time
@@ -14,6 +17,7 @@ from sqlalchemy import create_engine, text
 
 from tests import install_servers
 from tests.install_servers import Program
+from tests.servers.ftp import FtpServer, run_ftp
 from tests.servers.postgres import PostgresServer
 from tests.servers.processes import folder, running
 from tests.servers.requirements import need
@@ -104,3 +108,34 @@ def test_a_server_that_does_not_start_says_why() -> None:
     with folder() as home, pytest.raises(RuntimeError, match="out of order"):  # noqa: SIM117
         with running(["sh", "-c", "echo out of order; exit 1"], home / "log", answers=lambda: False):
             pass
+
+
+def upload(server: FtpServer) -> str:
+    """What the server says to an upload whose data channel begins a TLS session of its own."""
+    trusting = ssl.create_default_context(cadata=server.authority)
+    with ftplib.FTP_TLS(context=trusting, timeout=10) as client:
+        client.connect(server.host, server.port)
+        client.login(server.username, server.password)
+        client.prot_p()
+        try:
+            return client.storbinary("STOR x.csv", io.BytesIO(b"x"))
+        except ftplib.Error as refused:
+            return str(refused)
+        except OSError:  # the data channel broke before the answer came
+            return client.getmultiline()
+
+
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+@pytest.mark.parametrize(
+    ("kind", "refusal", "not_required"),
+    [
+        ("vsftpd", "522 SSL connection failed: session reuse required", "require_ssl_reuse=NO"),
+        ("proftpd", "425 Unable to build data connection", "TLSOptions NoSessionReuseRequired"),
+    ],
+)
+def test_an_upload_that_resumes_no_tls_session_is_refused(kind: str, refusal: str, not_required: str, tls: str) -> None:
+    with run_ftp(kind, tls=tls) as server:
+        assert upload(server).startswith(refusal)
+        assert sum(path.stat().st_size for path in server.root.iterdir()) == 0
+    with run_ftp(kind, not_required, tls=tls) as server:
+        assert upload(server).startswith("226")

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.charging import changes
-from portal.charging.models import EnergyChange, QuarterHour
+from portal.charging.models import ChargingSession, EnergyChange, QuarterHour
+from portal.charging.spreading import spread
 from portal.core.config import Settings
 from portal.core.vault import Vault
 from portal.exports.models import ExportRun, ExportTask, RunState
 from tests.conftest import ENVIRONMENT
 from tests.exports.crowd import Crowd
-from tests.exports.scene import BEGINS_AT, START, Scene, charge, set_up
+from tests.exports.scene import BEGINS_AT, QUARTER, START, Scene, charge, set_up
 from tests.servers.sshd import Sshd
 
 
@@ -47,20 +48,35 @@ def many(session: Session, vault: Vault, sshd: Sshd, tasks: int, days: int) -> l
 
 
 def change_energy(session: Session, crowd: Crowd, scenes: list[Scene]) -> None:
-    """A session arrives late, or one that was sent already is put right, as an import and a correction write them."""
+    """A session arrives late, or one that was sent already is put right, as an import and a correction write them:
+    the session itself with its quarter hours, some of them across a midnight."""
     chance, scene = crowd.chance, crowd.chance.choice(scenes)
     days = ((scene.task.ends_on or START) - START).days + 1
     connector = chance.choice(scene.connectors)
     at = BEGINS_AT + timedelta(hours=chance.randrange(days * 24 - 2))
+    ends_at, energy_wh = at + chance.randrange(1, 9) * QUARTER, chance.randrange(9, 9000)
     if chance.random() < 0.6:
-        charge(session, connector, at, chance.randrange(1, 9000))
+        row = charge(session, connector, at, *(wh for _at, wh in spread(at, ends_at, energy_wh)))
         crowd.faults["late energy"] += 1
     else:
-        of = QuarterHour.connector_id == connector.id
-        session.execute(sa.update(QuarterHour).where(of).values(energy_wh=QuarterHour.energy_wh + chance.randrange(90)))
+        of = sa.select(ChargingSession).where(ChargingSession.connector_id == connector.id)
+        row = chance.choice(session.scalars(of.order_by(ChargingSession.id)).all())
+        changes.note(session, [(row.connector_id, row.started_at, row.ended_at)])
+        if chance.random() < 0.5:
+            row.started_at, row.ended_at = at, ends_at
+        row.energy_wh = energy_wh
+        _make_quarters_anew(session, row)
         crowd.faults["changed energy"] += 1
-    changes.note(session, [(connector.id, BEGINS_AT, BEGINS_AT + timedelta(days=days + 1))])
+    changes.note(session, [(row.connector_id, row.started_at, row.ended_at)])
     session.commit()
+
+
+def _make_quarters_anew(session: Session, row: ChargingSession) -> None:
+    session.execute(sa.delete(QuarterHour).where(QuarterHour.session_id == row.id))
+    for at, wh in spread(row.started_at, row.ended_at, row.energy_wh):
+        quarter = {"connector_id": row.connector_id, "starts_at": at, "session_id": row.id, "energy_wh": wh}
+        session.add(QuarterHour(**quarter, quality="E"))
+    session.flush()
 
 
 def wait_until_over(

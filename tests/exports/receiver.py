@@ -1,4 +1,4 @@
-"""What a utility receives, and whether it is right: by its own reading of the files, without the product's code."""
+"""What a utility receives, and whether every file came once; what it would bill of them is billing.py's."""
 
 import contextlib
 import hashlib
@@ -8,14 +8,11 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.charging.models import QuarterHour
 from portal.exports.models import ExportFile, ExportRun
-from tests.exports.scene import Scene
 
 
 @dataclass
@@ -82,25 +79,3 @@ def missing(session: Session, receiver: Receiver) -> list[tuple[ExportRun, Expor
                 gone.append((run, file))
     assert not +arrived, f"too often: {+arrived}"
     return gone
-
-
-def reckon(session: Session, receiver: Receiver, scenes: list[Scene]) -> None:
-    """What the receiver would bill, from the latest file of each period and meter, is the energy of the sessions: added
-    up here by hand from the files' own text and the quarter hours, in the days of Zurich."""
-    latest: dict[tuple[str, str, str], tuple[int, int]] = {}
-    for path, content in receiver.contents.items():
-        folder, _, name = path.partition("/")
-        revision = int(name.removesuffix(".csv").rpartition("-r")[2])
-        for line in content.decode().splitlines()[1:]:
-            meter, day, energy_kwh = line.split(";")
-            key = (folder, meter, day[:10])
-            latest[key] = max(latest.get(key, (-1, 0)), (revision, round(float(energy_kwh) * 1000)))
-    expected: Counter[tuple[str, str, str]] = Counter()
-    for scene in scenes:
-        for connector in scene.connectors:
-            held = sa.select(QuarterHour.starts_at, QuarterHour.energy_wh)
-            for at, wh in session.execute(held.where(QuarterHour.connector_id == connector.id)):
-                day = at.astimezone(ZoneInfo("Europe/Zurich")).date().isoformat()
-                expected[scene.folder.name, connector.metering_code or "", day] += wh
-    found = {key: wh for key, (_revision, wh) in latest.items() if wh}
-    assert found == dict(expected)

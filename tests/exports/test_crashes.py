@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from portal.core.config import Settings
 from portal.core.vault import Vault
+from tests.exports.billing import reckon
 from tests.exports.crashing import change_energy, environment, many, wait_until_over
 from tests.exports.crowd import Crowd
-from tests.exports.receiver import Receiver, compare, reckon
+from tests.exports.receiver import Receiver, compare
 from tests.servers.sshd import Sshd
 from tests.servers.valkey import run_valkey
 
@@ -44,7 +45,7 @@ def test_every_period_arrives_once_whatever_is_killed(
             act()
         wait_until_over(session, crowd, 24, seconds=90, log=log)
     compare(session, receiver)
-    reckon(session, receiver, scenes)
+    reckon(settings.database_url, receiver.contents)
 
 
 def test_without_redis_the_scheduler_delivers_alone(

@@ -24,10 +24,11 @@ from portal.core.config import Settings
 from portal.core.vault import Vault
 from portal.delivery.models import Destination
 from portal.delivery.sending import place
+from tests.exports.billing import reckon
 from tests.exports.crashing import environment, many, wait_until_over
 from tests.exports.crowd import Crowd
 from tests.exports.owner import Owner
-from tests.exports.receiver import Receiver, reckon
+from tests.exports.receiver import Receiver
 from tests.exports.scene import Scene
 from tests.exports.storm import Storm
 from tests.servers.ftp import FtpServer, run_ftp
@@ -110,7 +111,7 @@ def test_every_period_arrives_once_in_a_long_storm(
         _calm(storm, receiver, tmp_path / "crowd.log")
         print(f"{len(receiver.taken)} files, faults: {dict(crowd.faults)}")  # noqa: T201
         assert storm.is_all_there(receiver)
-        reckon(session, receiver, scenes)
+        reckon(settings.database_url, receiver.contents)
         shutil.rmtree(elsewhere)
 
 

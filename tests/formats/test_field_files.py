@@ -8,12 +8,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydifact.parser import Parser
 from pydifact.segments import Segment
 
-from portal.formats import mscons, sdat
+from portal.formats import esl_xml, mscons, sdat
 from portal.formats.issue import Issue
 from portal.formats.mscons_settings import MsconsSettings
 from portal.formats.rows import MeterPeriod, Series
@@ -129,9 +130,121 @@ def content(segment: Segment) -> object:
     """The segment's elements, an amount as Wh: some leave zeros out."""
     if segment.tag != "QTY":
         return segment.elements
-    qualifier, amount = segment.elements[0]
+    qualifier, amount = segment.elements[0][:2]
     return qualifier, wh(amount)
 
 
 def wh(amount: str) -> int:
     return round(float(amount.replace(",", ".")) * 1000)
+
+
+@each("mscons/**/*Multiple_LOC*.txt")
+def test_two_meters_in_mscons_2_4_stand_as_in_the_field(path: Path) -> None:
+    # Of them alone: the code of BGM and PIA, and a second that says which version of the values it is.
+    field = [part for part in segments(path.read_bytes()) if part.tag != "DTM" or part.elements[0][0] != "293"]
+    companies = {side: field[0].elements[place][0] for side, place in (("sender", 1), ("receiver", 2))}
+    schemes = {"sender_scheme": "gln", "receiver_scheme": "bdew"}
+    settings = MsconsSettings(**companies, **schemes, kind="profile", swiss_codes=False)  # type: ignore[arg-type]
+    ours = segments(b"".join(mscons.write(list(messages(field)), settings, ISSUE)))
+    assert [part.tag for part in ours] == [part.tag for part in field]
+    assert [part.tag for part in field].count("UNH") == 2
+    for tag in ("NAD", "LOC", "DTM", "QTY", "UNS", "LIN"):
+        told = [[content(part) for part in of if key(part) != "DTM137" and part.tag == tag] for of in (ours, field)]
+        assert told[0] == told[1]
+    assert ours[0].elements[:3] == field[0].elements[:3]
+    assert ours[1].elements[1][:4] == field[1].elements[1][:4]
+    assert (ours[-1].elements[0], ours[3].elements[0][2]) == (field[-1].elements[0], field[3].elements[0][2])
+    counted = [int(of[-2].elements[0]) for of in (ours, field)]
+    assert counted == [len(ours) // 2 - 1, len(ours) // 2]  # the field's holds the second that is left out here
+
+
+def messages(field: list[Segment]) -> Iterator[MeterPeriod]:
+    """The values of each message."""
+    starts = [place for place, part in enumerate(field) if part.tag == "UNH"]
+    for first, after in zip(starts, [*starts[1:], len(field)], strict=True):
+        message = field[first:after]
+        code = next(part.elements[1] for part in message if part.tag == "LOC")
+        start = moment(next(part for part in message if key(part) == "DTM163"))
+        energy_wh = [wh(part.elements[0][1]) for part in message if part.tag == "QTY"]
+        yield replace(period(code, start, energy_wh, "W" * len(energy_wh)), meter=replace(coded(1), metering_code=code))
+
+
+@each("mscons/h2nguyen/mscons-*.txt")
+def test_mscons_2_4c_has_the_order_of_the_examples(path: Path) -> None:
+    field = segments(path.read_bytes())
+    day = period("CH1012301234500000000000000000001", datetime(2026, 3, 1, tzinfo=UTC), [1], "W")
+    ours = segments(b"".join(mscons.write([day], MsconsSettings(SENDER, RECEIVER, kind="profile"), ISSUE)))
+    assert in_common(ours, field) == in_common(field, ours)
+    for of in (ours, field):
+        place = [part.tag for part in of].index("QTY")
+        assert list(map(key, of[place - 2 : place + 3])) == ["LIN", "PIA", "QTY220", "DTM163", "DTM164"]
+    assert ours[1].elements[1] == field[1].elements[1] == ["MSCONS", "D", "04B", "UN", "2.4c"]
+    forms = [{key(part): part.elements[0][2] for part in of if part.tag == "DTM"} for of in (ours, field)]
+    assert forms[0].items() <= forms[1].items()
+
+
+@each("mscons/MSCONS_LG_*.txt")
+def test_a_day_in_the_old_mscons_has_the_same_parties_order_and_amounts(path: Path) -> None:
+    field = segments(path.read_bytes())
+    quantities = [part.elements[0] for part in field if part.tag == "QTY"]
+    (place,) = [part.elements[1][3] for part in field if part.tag == "LOC"]
+    start = moment(next(part for part in field if key(part) == "DTM163"))
+    companies = (field[0].elements[1][0], field[0].elements[2][0])
+    quality = "".join({"46": "W", "79": "E"}[qualifier] for qualifier, *_ in quantities)
+    day = period(place, start, [wh(amount) for _, amount, *_ in quantities], quality)
+    ours = segments(b"".join(mscons.write([day], MsconsSettings(*companies, unchecked_ids=True), ISSUE)))
+    assert in_common(ours, field) == in_common(field, ours)
+    assert {"BGM", "NADMS", "NADMR", "UNS", "LOC", "DTM163", "LIN", "PIA"} <= set(in_common(ours, field))
+    assert [content(part)[1] for part in ours if part.tag == "QTY"] == [wh(amount) for _, amount, *_ in quantities]  # type: ignore[index]
+    assert ours[0].elements[:3] == field[0].elements[:3]
+    for party in ("NADMS", "NADMR"):
+        assert [part.elements for part in ours if key(part) == party] == [
+            part.elements for part in field if key(part) == party
+        ]
+    assert int(field[-2].elements[0]) == len(field) - 2
+
+
+def key(segment: Segment) -> str:
+    """The tag, with the qualifier where one tag stands for several things."""
+    first = segment.elements[0]
+    return segment.tag + ((first if isinstance(first, str) else first[0]) if segment.tag in QUALIFIED else "")
+
+
+QUALIFIED = ("DTM", "NAD", "RFF", "QTY")
+
+
+def in_common(of: list[Segment], other: list[Segment]) -> list[str]:
+    """What of the first message both have, in the order of the first, each once."""
+    both = {key(segment) for segment in other}
+    return list(dict.fromkeys(key(segment) for segment in of if key(segment) in both))
+
+
+@each("meter-xml-reference/EdmRegisterWertExport_*.xml")
+def test_esl_is_element_for_element_what_the_field_writes_of_each_energy_register(path: Path) -> None:
+    root = ElementTree.parse(path).getroot()
+    (meter,) = root.iter("Meter")
+    (stamped,) = meter
+    registers = [value for value in stamped if re.fullmatch(r"1-1:[125678]\.8\.\d", value.get("obis", ""))]
+    assert len(registers) == 12
+    names = {"factory_no": meter.get("factoryNo"), "internal_no": meter.get("internalNo")}
+    end = datetime.fromisoformat(stamped.get("end", "")).replace(tzinfo=ZoneInfo("Europe/Zurich")).astimezone(UTC)
+    for value in registers:
+        obis, reading = value.get("obis", ""), wh(value.get("value", ""))
+        row = replace(period("", end - QUARTER, [1], "W"), meter=replace(coded(1), **names), register_wh=reading)
+        chosen = {"identifier": "factory_no", "further_identifiers": ("internal_no",), "system_from": "ESL-EVU"}
+        settings = esl_xml.EslSettings(**chosen, system_to="ESL-EVU", values="register", register_obis=obis)  # type: ignore[arg-type]
+        created = datetime.fromisoformat(root[0].get("created", "")).replace(tzinfo=end.tzinfo)
+        ours = ElementTree.fromstring(b"".join(esl_xml.write([row], settings, created)))
+        assert ordered(ours[0])[1][2:] == ordered(root[0])[1][2:]
+        assert [name for name, _ in ordered(ours[0])[1]] == [name for name, _ in ordered(root[0])[1]]
+        assert ordered(ours[1][0][0]) == ordered(value)
+        kept = [element for element in root.iter() if element.tag != "ValueRow" or element is value]
+        assert [ordered(element) for element in ours.iter() if element.tag != "Header"] == [
+            ordered(element) for element in kept if element.tag != "Header"
+        ]
+        assert [element.tag for element in ours.iter()] == [element.tag for element in kept]
+
+
+def ordered(element: ElementTree.Element) -> tuple[str, list[tuple[str, str]]]:
+    """The name, and the attributes in their order."""
+    return element.tag, list(element.attrib.items())

@@ -16,7 +16,7 @@ from portal.formats.csv_settings import COLUMNS
 from portal.formats.errors import FormatError, SettingsError
 from portal.formats.rows import Meter, MeterPeriod
 from portal.formats.xlsx_file import MOST_ROWS, XlsxSettings, check_rows, write
-from tests.formats.examples import GARAGE_1, GARAGE_2, VISITORS, many, quarter_day, row
+from tests.formats.examples import GARAGE_1, GARAGE_2, GOLDEN, VISITORS, many, quarter_day, row
 
 MARCH = (date(2026, 3, 1), date(2026, 4, 1))
 
@@ -57,6 +57,34 @@ def test_quarter_hours_of_the_longest_day() -> None:
     assert len(read) == 101
     assert read[5] == [GARAGE_1.device_location_id, datetime(2026, 10, 25, 1, 15), 2750, "W"]  # noqa: DTZ001
     assert [line[3] for line in read[8:11]] == ["W", "E", "F"]
+
+
+def told(file: bytes) -> str:
+    """Every cell of the workbook, a line each: place, type, number format and value."""
+    book = load_workbook(io.BytesIO(file))
+    lines = [
+        f"{sheet.title}!{cell.coordinate} {cell.data_type} {cell.number_format} {cell.value!r}"
+        for sheet in book
+        for line in sheet.iter_rows()
+        for cell in line
+    ]
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize(("name", "day"), [("92", date(2026, 3, 29)), ("100", date(2026, 10, 25))])
+def test_quarter_hours_of_a_clock_change_as_the_golden_workbook_has_them(name: str, day: date) -> None:
+    columns = ("identifier", "name", "obis", "period_start", "period_end", "energy_kwh", "energy_wh", "status")
+    rows = [quarter_day(GARAGE_1, day), quarter_day(GARAGE_2, day)]
+    assert told(written(rows, columns=columns, per="quarter")) == (GOLDEN / f"xlsx_{name}.txt").read_text()
+
+
+def test_periods_with_every_column_as_the_golden_workbook_has_them() -> None:
+    months = [
+        replace(row(GARAGE_1, *MARCH, 412_337, 98_765_432), measured=2900, substitute=71, missing=1),
+        row(GARAGE_2, *MARCH, 0, 0),
+        replace(row(VISITORS, *MARCH, 1, 10**12), measured=2972 - 4, substitute=4),
+    ]
+    assert told(written(months, columns=COLUMNS)) == (GOLDEN / "xlsx_months.txt").read_text()
 
 
 @pytest.mark.parametrize(

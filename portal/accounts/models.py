@@ -60,3 +60,4 @@ class UserGroupMember(Base):
     email: Mapped[str] = mapped_column(sa.String(254))
     added_at: Mapped[datetime] = mapped_column(default=clock.now)
     first_used_at: Mapped[datetime | None]  # first opened something granted to the group
+    last_used_at: Mapped[datetime | None]  # and last, to the day

@@ -167,26 +167,26 @@ def remove_member(session: Session, actor: Account, member: UserGroupMember) -> 
 
 def unnoted_use(session: Session, account_id: int, held: Sequence[Standing]) -> int | None:
     """The grant that `used` has to note when the account opens what it has these standings to, the strongest first:
-    the one that lets it in, when its last use is a day old or the account's membership in its user group was never
-    used. Reads only."""
+    the one that lets it in, when its last use, or that of the account's membership in its user group, is a day old.
+    Reads only."""
     return queries.use_to_record(session, account_id, held, clock.now() - USE_RECORDED_EVERY)
 
 
 def used(session: Session, account_id: int, grant_id: int) -> None:
-    """Note that the account has opened what this grant lets it into, and the first time on its membership in the
-    grant's user group; harmless when others note the same meanwhile."""
+    """Note that the account has opened what this grant lets it into: on the grant, and on its membership in the grant's
+    user group where that is due; harmless when others note the same meanwhile."""
     now = clock.now()
-    session.execute(  # the member before the grant: whoever removes him locks in this order
-        sa.update(UserGroupMember)
-        .where(UserGroupMember.id.in_(queries.unused_membership(account_id, grant_id)))
-        .values(first_used_at=now)
-        .execution_options(synchronize_session=False)
-    )
-    session.execute(
-        sa.update(Grant)
-        .where(Grant.id == grant_id)
-        .values(last_used_at=now, first_used_at=sa.func.coalesce(Grant.first_used_at, now))
-    )
+    member = queries.membership_to_note(account_id, grant_id, now - USE_RECORDED_EVERY)
+    for row, noted in (  # the member before the grant: whoever removes him locks in this order
+        (UserGroupMember, UserGroupMember.id.in_(member)),
+        (Grant, Grant.id == grant_id),
+    ):
+        session.execute(
+            sa.update(row)
+            .where(noted)
+            .values(last_used_at=now, first_used_at=sa.func.coalesce(row.first_used_at, now))
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _give(session: Session, actor: Account, group: StationGroup, offer: Offer, instead_of: Grant | None) -> Grant:

@@ -177,24 +177,28 @@ def inert_for(session: Session, account: Account) -> Sequence[Inert]:
 
 
 def use_to_record(session: Session, account_id: int, held: Sequence[Standing], before: datetime) -> int | None:
-    """Of these standings of the account the grant that lets it in first, when its last use lies before that instant or
-    there was none; none for what is the account's own."""
+    """Of these standings of the account the grant that lets it in first, when the last use of the grant, or of it by
+    the account as a member of a user group, lies before that instant or there was none; none for what is the account's
+    own."""
     allowing = [one for one in held if (one.role, one.licence, "station_group:view") in authz.ALLOWED]
     grant_id = allowing[0].grant_id if allowing else None
     if grant_id is None:
         return None
-    first = unused_membership(account_id, grant_id).exists()
-    due = sa.or_(Grant.last_used_at.is_(None), Grant.last_used_at < before, first)
+    by_member = membership_to_note(account_id, grant_id, before).exists()
+    due = sa.or_(Grant.last_used_at.is_(None), Grant.last_used_at < before, by_member)
     return session.scalar(sa.select(Grant.id).where(Grant.id == grant_id, due))
 
 
-def unused_membership(account_id: int, grant_id: int | None) -> sa.Select[int]:
-    """The id of the account's membership in the user group of the grant, when nothing was opened by it yet."""
+def membership_to_note(account_id: int, grant_id: int | None, before: datetime) -> sa.Select[int]:
+    """The id of the account's membership in the user group of the grant, when it last opened something by it before
+    that instant or never."""
+    member = UserGroupMember
     return (
-        sa.select(UserGroupMember.id)
-        .join(Grant, Grant.user_group_id == UserGroupMember.user_group_id)
-        .join(Account, Account.email == UserGroupMember.email)
-        .where(Grant.id == grant_id, Account.id == account_id, UserGroupMember.first_used_at.is_(None))
+        sa.select(member.id)
+        .join(Grant, Grant.user_group_id == member.user_group_id)
+        .join(Account, Account.email == member.email)
+        .where(Grant.id == grant_id, Account.id == account_id)
+        .where(sa.or_(member.last_used_at.is_(None), member.last_used_at < before))
         .correlate(None)
     )
 

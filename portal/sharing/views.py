@@ -16,7 +16,7 @@ from portal.accounts import user_groups
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
 from portal.core import clock, forms, web
-from portal.core.db import db, writing
+from portal.core.db import db, reading_only, writing
 from portal.core.display import local_date
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
@@ -31,6 +31,7 @@ from portal.sharing import (
     queries,
     review_views,
     reviews,
+    uses,
 )
 from portal.sharing.answers import agreed, ask, letters_limit, proposed_end, roles, say_revoked, tell, tell_extended
 from portal.sharing.forms import EXPLANATIONS, GiveForm, TermsForm
@@ -44,7 +45,6 @@ from portal.stations.models import Grant, Permission, StationGroup
 log = logging.getLogger(__name__)
 bp = Blueprint("sharing", __name__)
 
-OPENED = ("station_group_id", "station_id")  # what a URL names when its page shows something shared
 LONGEST_SEARCH = 100
 Page = str | tuple[str, int] | WerkzeugResponse
 
@@ -208,31 +208,37 @@ def shared_with_me() -> str:
 
 @bp.after_app_request
 def _note_use(response: Response) -> Response:
-    """Whoever opens a page of a station group or station that is shared with him has used the grant that lets him in.
+    """Whoever opens or changes something that is shared with him has used the grant that lets him in.
 
-    The one place where use is noted. It hangs on what the URL names, so it covers every page of every domain; a grant
-    is written at most once a day, in a short transaction of its own; a database that stays locked only costs the note.
+    The one place where use is noted. It hangs on what the URL names (`uses.NAMES`): a station group, a station, or what
+    belongs to one, as a connector, a charging session, a grant, an export or its run and files. A list names nothing
+    and is no use. A grant and a membership are each written at most once a day, in a short transaction of their own;
+    a database that stays locked only costs the note.
     """
     names = request.view_args or {}
-    if request.method != "GET" or response.status_code != HTTPStatus.OK or names.keys().isdisjoint(OPENED):
-        return response
-    if not current_user.is_authenticated:
+    if names.keys().isdisjoint(uses.NAMES) or not _was_let_in(response) or not current_user.is_authenticated:
         return response
     session = db.session()
-    account_id, group_id = current_user.id, names.get("station_group_id")
-    if group_id is not None:
-        held = stations.held_on(session, account_id, group_id)
-    else:
-        held = stations.held_at(session, account_id, names["station_id"])
-    grant_id = operations.unnoted_use(session, account_id, held)
+    if request.method == "POST":
+        session.rollback()  # what was to stay is committed; nothing of the rest is to be written with the note
+    with reading_only():
+        account_id = current_user.id
+        grant_id = operations.unnoted_use(session, account_id, uses.held(session, account_id, names))
     if grant_id is not None:
-        session.close()
+        session.rollback()  # its locks would keep the note waiting
         try:
             with writing(), Session(db.engine) as own, own.begin():
                 operations.used(own, account_id, grant_id)
         except sa.exc.OperationalError:
             log.warning("the use of a grant could not be noted", exc_info=True)
     return response
+
+
+def _was_let_in(response: Response) -> bool:
+    """Whether the page was shown, or the form taken."""
+    if request.method == "POST":
+        return response.status_code < HTTPStatus.BAD_REQUEST
+    return request.method == "GET" and response.status_code == HTTPStatus.OK
 
 
 @bp.app_template_filter("permission_name")

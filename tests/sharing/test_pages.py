@@ -11,14 +11,15 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from portal.accounts.models import Account
+from portal.accounts.models import Account, UserGroupMember
 from portal.core import clock
 from portal.core.mail import MailMessage
 from portal.core.web import limiter
 from portal.licences.models import Kind, Licence
-from portal.stations.models import Grant
+from portal.stations.models import Grant, StationGroup
 from tests import world
 from tests.statements import recorded
+from tests.test_guards import examples
 
 Browser = Callable[[Account], FlaskClient]
 
@@ -163,6 +164,55 @@ def test_opening_a_shared_page_marks_the_grant_as_used_once_a_day(
     session.commit()
     browser.get(group)
     assert uses(grant)[0] == first < uses(grant)[1]
+
+
+@pytest.mark.parametrize("to", ["sub@x.example", "user group"])
+def test_all_that_belongs_to_what_is_shared_counts_as_use(
+    session: Session, place: SimpleNamespace, logged_in: Browser, to: str
+) -> None:
+    place.users.name = "On call"  # the examples have a Piquet too
+    ids = examples(session, place.master)
+    group = session.get_one(StationGroup, ids["station_group_id"])
+    grant = world.grant(session, group, "administrate", to if "@" in to else place.users)
+    browser = logged_in(place.sub)
+    opened = ("/connectors/{connector_id}", "/sessions/{charging_session_id}", "/exports/tasks/{task_id}")
+    opened += ("/exports/runs/{run_id}", "/exports/runs/{run_id}/files/0", "/grants/{grant_id}/revoke")
+    for url in opened:
+        session.execute(sa.update(Grant).values(last_used_at=None))
+        session.commit()
+        answer = browser.get(url.format(**ids))
+        assert (answer.status_code, bool(answer.data)) == (200, True), url
+        session.refresh(grant)
+        assert grant.last_used_at is not None, url
+
+
+def test_a_form_that_was_taken_counts_as_use_and_a_refused_one_does_not(
+    session: Session, place: SimpleNamespace, logged_in: Browser
+) -> None:
+    grant = world.grant(session, place.group, "administrate", place.sub.email)
+    browser = logged_in(place.sub)
+    for email, status, used in (("", 422, False), ("a@x.example", 302, True)):
+        answer = browser.post(page_of(place) + "/add", data={"role": "display", "email": email})
+        assert answer.status_code == status
+        session.refresh(grant)
+        assert (grant.last_used_at is not None) == used
+        session.commit()
+
+
+def test_each_member_of_a_user_group_has_a_last_use_of_his_own(
+    session: Session, place: SimpleNamespace, logged_in: Browser
+) -> None:
+    world.grant(session, place.group, "display", place.users)
+    other = world.account(session, "b@x.example", Kind.AUTHORISATION)
+    session.add(UserGroupMember(user_group_id=place.users.id, email=other.email, last_used_at=clock.now()))
+    long_ago = clock.now() - timedelta(days=40)
+    session.execute(sa.update(UserGroupMember).values(first_used_at=long_ago, last_used_at=long_ago))
+    session.commit()
+    logged_in(place.sub).get(f"/station-groups/{place.group.id}")
+    rows = session.scalars(sa.select(UserGroupMember).execution_options(populate_existing=True)).all()
+    last = {row.email: row.last_used_at for row in rows}
+    assert {row.first_used_at for row in rows} == {long_ago}
+    assert last["b@x.example"] == long_ago < last["sub@x.example"]
 
 
 def test_neither_the_owner_nor_a_refused_visitor_uses_a_grant(

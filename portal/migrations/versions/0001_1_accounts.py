@@ -117,6 +117,7 @@ def upgrade() -> None:
         sa.Column("user_group_id", sa.Integer(), nullable=False),
         sa.Column("email", sa.String(length=254), nullable=False),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("email = lower(email)", name=op.f("ck_user_group_member_email_is_lower_case")),
         sa.ForeignKeyConstraint(
             ["user_group_id"],

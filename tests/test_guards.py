@@ -163,6 +163,8 @@ def examples(session: Session, owner: Account) -> Ids:
         moved={"name": "Station"},
         expires_at=now + timedelta(days=14),
     )
+    others = world.station_group(session, world.account(session, f"giver{group.id}@x.example", Kind.AUTHORISATION))
+    received = world.grant(session, others, "display", owner.email)
     letter = mail.post(session, "somebody@x.example", "Subject", "Text")
     session.flush()
     return {
@@ -193,6 +195,7 @@ def examples(session: Session, owner: Account) -> Ids:
         "member_id": users.members[0].id,
         "membership_id": next(member.id for member in users.members if member.email == owner.email),
         "message_id": letter.id,
+        "own_grant_id": received.id,
         "row_id": flagged.id,
         "position": 0,
         "run_id": run_id,

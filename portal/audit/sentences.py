@@ -65,6 +65,7 @@ SENTENCES: Mapping[str, Any] = {
     "grant:change": _l("Changed an authorisation of %(whom)s on %(thing)s"),
     "grant:extend": _l("Extended %(role)s of %(whom)s on %(thing)s"),
     "grant:give_administrate": _l("Gave %(role)s on %(thing)s to %(whom)s"),
+    "grant:give_back": _l("Gave back %(role)s on %(thing)s"),
     "grant:give_display": _l("Gave %(role)s on %(thing)s to %(whom)s"),
     "grant:give_manage": _l("Gave %(role)s on %(thing)s to %(whom)s"),
     "grant:review": _l("Confirmed %(role)s of %(whom)s on %(thing)s"),

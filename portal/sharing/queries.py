@@ -16,6 +16,7 @@ from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock
 from portal.core.authz import Standing
 from portal.core.paging import SIZE, Page, offset
+from portal.sharing.terms import ends_soon
 from portal.stations.models import Grant, StationGroup
 
 # Accounts with an active licence Authorisation; the SQL stands in the migrations beside `standing`.
@@ -49,6 +50,10 @@ class Line:
     @property
     def inert(self) -> bool:
         return self.state in ("used", "invited") and (self.missing_here or self.missing_there)
+
+    @property
+    def ends_soon(self) -> bool:
+        return self.state in ("used", "invited") and ends_soon(self.grant, clock.now())
 
 
 class Inert(NamedTuple):

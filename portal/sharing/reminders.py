@@ -11,11 +11,9 @@ from sqlalchemy.orm import Session
 from portal.accounts.links import Links
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock, letters
-from portal.sharing.terms import last_day
+from portal.sharing.terms import BEFORE_LONG, BEFORE_SHORT, LONG, last_day
 from portal.stations.models import Grant, StationGroup
 
-LONG = timedelta(days=14)  # from this duration on
-BEFORE_LONG, BEFORE_SHORT = timedelta(days=7), timedelta(days=1)
 SHORTEST = timedelta(days=2)  # who gives for a day or two knows
 AT_ONCE = 200
 

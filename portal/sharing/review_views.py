@@ -18,7 +18,7 @@ from portal.core.paging import SIZE
 from portal.core.urls import inner_path
 from portal.core.web import guard
 from portal.formats.csv_file import FORMULA
-from portal.sharing import endings, operations, queries, reviews
+from portal.sharing import endings, operations, queries, received, reviews
 from portal.sharing.review_words import CHOICES, OF_LINE
 from portal.sharing.reviews import Filter, Line
 from portal.sharing.terms import last_day
@@ -139,7 +139,7 @@ def download_with_me() -> Response:
         gettext("Last day"),
         gettext("My last use"),
     ]
-    rows = reviews.all_with_me(db.session(), current_account(), filter_of_address())
+    rows = received.everything(db.session(), current_account(), filter_of_address())
     zone = web.zone()
     cells = (
         [

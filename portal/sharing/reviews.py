@@ -1,4 +1,4 @@
-"""Going through what is shared: what the reader has opened to others, and what others have opened to him.
+"""Going through what the reader has opened to others.
 
 What somebody else does with a grant is told as the list of grants tells it: when it was first and last used. Whether an
 address has an account is asked nowhere here.
@@ -7,7 +7,7 @@ address has an account is asked nowhere here.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -80,21 +80,6 @@ class Line:
         return self.stands and self.grant.ends_at is not None and self.grant.ends_at < self.now + SOON
 
 
-class WithMe(NamedTuple):
-    """A station group that is open to the reader. `used_at`: his own last use, where he holds it by his address."""
-
-    station_group_id: int
-    name: str
-    owner_name: str
-    owner_email: str
-    role: Permission
-    user_group_name: str
-    since: datetime
-    until: datetime | None
-    used_at: datetime | None
-    hides_drivers: bool
-
-
 def by_me(session: Session, reader_id: int, wanted: Filter, page: int = 1) -> Page[Line]:
     """A page of the grants on the station groups whose grants the reader may view, by station group and recipient; four
     statements."""
@@ -144,77 +129,6 @@ def confirm(session: Session, actor: Account, grant_ids: Sequence[int]) -> int:
             user_group=grant.user_group_id,
         )
     return len(rows)
-
-
-def with_me(session: Session, account: Account, wanted: Filter, page: int = 1) -> Page[WithMe]:
-    """A page of the station groups of others that are open to the account, by name, each by its strongest permission;
-    four statements."""
-    condition = _open_to(account, wanted)
-    counted = sa.select(sa.func.count()).select_from(StationGroup).join(Account, Account.id == StationGroup.owner_id)
-    total = session.scalar(counted.where(condition)) or 0
-    page = min(page, max(1, -(-total // SIZE)))
-    groups = (
-        sa.select(StationGroup.id, StationGroup.name, Account.name, Account.email)
-        .join(Account, Account.id == StationGroup.owner_id)
-        .where(condition)
-        .order_by(StationGroup.name, StationGroup.id)
-    )
-    rows = session.execute(groups.limit(SIZE).offset(offset(page))).all()
-    grants = _strongest(session, account, [row[0] for row in rows])
-    return Page([_with_me(row, *grants[row[0]]) for row in rows if row[0] in grants], page, total)
-
-
-def all_with_me(session: Session, account: Account, wanted: Filter) -> Iterator[WithMe]:
-    """Page after page of `with_me`."""
-    number, pages = 1, 1
-    while number <= pages:
-        page = with_me(session, account, wanted, number)
-        yield from page.items
-        number, pages = number + 1, page.pages
-
-
-def _with_me(row: sa.Row[int, str, str, str], grant: Grant, users: str | None) -> WithMe:
-    return WithMe(
-        row[0],
-        row[1],
-        row[2],
-        row[3],
-        role=Permission(grant.role),
-        user_group_name=users or "",
-        since=grant.granted_at,
-        until=grant.ends_at,
-        used_at=None if users else grant.last_used_at,
-        hides_drivers=grant.hides_drivers,
-    )
-
-
-def _strongest(session: Session, account: Account, group_ids: Sequence[int]) -> dict[int, tuple[Grant, str | None]]:
-    """For each station group the strongest grant by which the account may see it."""
-    found: dict[int, int] = {}
-    for held in authz.standings(session, account.id, group_ids):
-        if held.grant_id is not None and (held.role, held.licence, "station_group:view") in authz.ALLOWED:
-            found.setdefault(held.station_group_id, held.grant_id)
-    rows = session.execute(
-        sa.select(Grant, UserGroup.name)
-        .outerjoin(UserGroup, UserGroup.id == Grant.user_group_id)
-        .where(Grant.id.in_(found.values()))
-    )
-    return {grant.station_group_id: (grant, name) for grant, name in rows}
-
-
-def _open_to(account: Account, wanted: Filter) -> sa.ColumnElement[bool]:
-    seen = authz.visible(account.id, "station_group:view")
-    conditions = [StationGroup.id.in_(seen), StationGroup.owner_id != account.id]
-    if wanted.role in list(Permission):
-        stronger = authz.ROLES[: authz.ROLES.index(wanted.role)]
-        conditions += [
-            StationGroup.id.in_(seen.where(authz.standing.c.role == wanted.role)),
-            StationGroup.id.not_in(seen.where(authz.standing.c.role.in_(stronger))),
-        ]
-    if wanted.text:
-        columns = (StationGroup.name, Account.name, Account.email)
-        conditions.append(sa.or_(*(column.icontains(wanted.text, autoescape=True) for column in columns)))
-    return sa.and_(*conditions)
 
 
 def _on_groups(session: Session, reader_id: int, action: str) -> sa.ColumnElement[bool]:

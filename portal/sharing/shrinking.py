@@ -38,8 +38,9 @@ class Effect(NamedTuple):
         return self.after is None
 
 
-def end(session: Session, actor: Account, grant_ids: Iterable[int]) -> list[Grant]:
-    """Revoke these and, level by level, what was given under them; returns what ended, each of it in the audit log."""
+def end(session: Session, actor: Account, grant_ids: Iterable[int], action: str = "grant:revoke") -> list[Grant]:
+    """Revoke these and, level by level, what was given under them; returns what ended, each of it in the audit log:
+    these as the action, what was under them as revoked."""
     ended: list[Grant] = []
     ids = list(grant_ids)
     while ids:
@@ -52,9 +53,9 @@ def end(session: Session, actor: Account, grant_ids: Iterable[int]) -> list[Gran
             .execution_options(populate_existing=True)
         ).all()
         for grant in rows:
-            record(session, actor, "grant:revoke", grant)
+            record(session, actor, action, grant)
         ended += rows
-        ids = [grant.id for grant in _live_under(session, ids)]
+        ids, action = [grant.id for grant in _live_under(session, ids)], "grant:revoke"
     return ended
 
 

@@ -10,6 +10,8 @@ from portal.stations.models import Grant
 
 DAY = timedelta(days=1)
 LONGEST_EXTENSION = 365
+LONG = timedelta(days=14)  # from this duration on the end of a grant is announced a week before, else a day before
+BEFORE_LONG, BEFORE_SHORT = timedelta(days=7), timedelta(days=1)
 MOST_DAYS = 3650  # that an account can set as its default or its maximum
 
 
@@ -72,6 +74,13 @@ def last_day_of(span: Span, first: date, *, planned: bool) -> date:
 def latest(most_days: int, starts_at: datetime, zone: ZoneInfo) -> date:
     """The last day that a maximum of so many days admits."""
     return first_day(starts_at, zone) + most_days * DAY
+
+
+def ends_soon(grant: Grant, now: datetime) -> bool:
+    """Whether the grant acts and the time before its end has come in which that is announced."""
+    if grant.ends_at is None or not grant.starts_at <= now < grant.ends_at:
+        return False
+    return grant.ends_at - now <= (BEFORE_LONG if grant.ends_at - grant.starts_at >= LONG else BEFORE_SHORT)
 
 
 def prolonged(grant: Grant, zone: ZoneInfo) -> datetime:

@@ -25,16 +25,18 @@ from portal.sharing import (
     chosen_views,
     endings,
     extending,
+    giving_back_views,
     invitation_views,
     member_views,
     operations,
     queries,
+    received,
     review_views,
-    reviews,
     uses,
 )
 from portal.sharing.answers import agreed, ask, letters_limit, proposed_end, roles, say_revoked, tell, tell_extended
 from portal.sharing.forms import EXPLANATIONS, GiveForm, TermsForm
+from portal.sharing.review_words import STATES
 from portal.sharing.shrinking import GIVE
 from portal.sharing.terms import first_day, last_day
 from portal.stations import pages
@@ -148,11 +150,17 @@ def extend(grant: Grant) -> Page:
     group = session.get_one(StationGroup, grant.station_group_id)
     try:
         if request.method == "POST":
+            before = grant.ends_at
             extending.extend(session, current_account(), grant)
             tell_extended(session, grant)
             session.commit()
-            day = local_date(_last_day(grant.ends_at))
-            flash(gettext("The access now lasts until %(day)s.", day=day), "success")
+            told = gettext(
+                "The access of %(who)s now lasts until %(day)s instead of %(before)s. Who holds it is told by mail.",
+                who=queries.recipient(session, grant),
+                day=local_date(_last_day(grant.ends_at)),
+                before=local_date(_last_day(before)),
+            )
+            flash(told, "success")
             return redirect(url_for("sharing.list_grants", station_group_id=group.id))
         longer = extending.longer_end(session, current_account(), grant)
     except RuleBroken as broken:
@@ -198,8 +206,9 @@ def shared_with_me() -> str:
     session, account, wanted = db.session(), current_account(), review_views.filter_of_address()
     return render_template(
         "sharing/shared_with_me.html",
-        shared=reviews.with_me(session, account, wanted, web.page_number()),
+        shared=received.listed(session, account, wanted, web.page_number()),
         wanted=wanted,
+        states=[(state, STATES[state]) for state in received.STATES],
         permissions=PERMISSIONS,
         inert=queries.inert_for(session, account),
         memberships=user_groups.memberships(session, account),
@@ -273,4 +282,5 @@ blueprints: tuple[Blueprint, ...] = (
     invitation_views.bp,
     access_views.bp,
     review_views.bp,
+    giving_back_views.bp,
 )

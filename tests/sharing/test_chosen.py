@@ -147,6 +147,33 @@ def test_one_button_extends(session: Session, place: SimpleNamespace, master: Fl
     assert session.scalars(sa.select(MailMessage)).one().recipient == place.sub.email
 
 
+def test_the_list_extends_with_one_click_what_ends_soon(
+    session: Session, place: SimpleNamespace, master: FlaskClient
+) -> None:
+    now, page = clock.now(), f"/station-groups/{place.group.id}/sharing"
+    ends = {"soon": (100, 6), "later": (100, 8), "short": (6, 0.5), "short, later": (6, 2), "planned": (-1, 5)}
+    grants = {
+        name: world.grant(
+            session,
+            place.group,
+            "display",
+            f"{name[:5]}{days[1]}@x.example",
+            starts_at=now - days[0] * DAY,
+            ends_at=now + days[1] * DAY,
+        )
+        for name, days in ends.items()
+    }
+    world.grant(session, place.group, "display", "endless@x.example")
+    session.commit()
+    shown = master.get(page).text
+    buttons = {name for name, grant in grants.items() if f'formaction="/grants/{grant.id}/extend"' in shown}
+    assert buttons == {"soon", "short"}
+    answer = master.post(f"/grants/{grants['soon'].id}/extend", follow_redirects=True).text
+    assert "now lasts until" in answer
+    assert "Who holds it is told by mail." in answer
+    assert f'formaction="/grants/{grants["soon"].id}/extend"' not in answer
+
+
 def test_what_cannot_be_extended_says_why(session: Session, place: SimpleNamespace, master: FlaskClient) -> None:
     grant = world.grant(session, place.group, "display", "a@x.example")
     session.commit()

@@ -17,7 +17,7 @@ from portal.accounts.models import Account
 from portal.core import clock
 from portal.core.audit import AuditEntry
 from portal.core.mail import MailMessage
-from portal.sharing import review_reminders, reviews
+from portal.sharing import received, review_reminders, reviews
 from portal.sharing.reviews import Filter
 from portal.stations.models import Grant
 from tests import world
@@ -206,7 +206,7 @@ def test_what_is_shared_with_me_is_filtered_and_taken_along(
 
 def test_the_use_of_a_user_group_is_not_told_as_my_own(session: Session, place: SimpleNamespace) -> None:
     world.grant(session, place.group, "display", place.users, last_used_at=clock.now())
-    row = reviews.with_me(session, place.sub, Filter()).items[0]
+    row = received.listed(session, place.sub, Filter()).items[0]
     assert (row.user_group_name, row.used_at) == ("Piquet", None)
 
 

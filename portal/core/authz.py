@@ -78,12 +78,13 @@ def _of(account_id: int | sa.BindParameter[int]) -> sa.Select[int, str, str, int
 _ON_ONE = _of(sa.bindparam("account_id")).where(standing.c.station_group_id == sa.bindparam("station_group_id"))
 
 
-def standings(session: Session, account_id: int, station_group_ids: Iterable[int]) -> list[Standing]:
-    """What the account is to these station groups, strongest role first; several standings side by side are kept."""
-    ids = list(station_group_ids)
-    if not ids:
+def standings(session: Session, account_id: int, station_group_ids: Iterable[int] | sa.Select[int]) -> list[Standing]:
+    """What the account is to these station groups, given or yet to be found, strongest role first; several standings
+    side by side are kept."""
+    ids = station_group_ids if isinstance(station_group_ids, sa.Select) else list(station_group_ids)
+    if isinstance(ids, list) and not ids:
         return []
-    if len(ids) == 1:
+    if isinstance(ids, list) and len(ids) == 1:
         rows = session.execute(_ON_ONE, {"account_id": account_id, "station_group_id": ids[0]})
     else:
         rows = session.execute(_of(account_id).where(standing.c.station_group_id.in_(ids)))

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased, joinedload
+from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.accounts.models import Account
 from portal.charging.models import ChargingSession, Driver, QuarterHour
@@ -91,9 +92,10 @@ def _parts() -> tuple[Any, ...]:
 def run(session: Session, account_id: int, action: str, row_id: int) -> ExportRun:
     """A run, by its task: as `task`."""
     row = session.get(ExportRun, row_id)
-    task(session, account_id, action, row.task_id if row else NO_ROW)
+    parent = task(session, account_id, action, row.task_id if row else NO_ROW)
     if row is None:
         raise NotThere
+    set_committed_value(row, "task", parent)  # else it is read once more, with what hangs on it
     return row
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.core import authz
 from portal.core.authz import Standing
 from portal.stations import queries as stations
 from portal.stations.models import Connector, Grant
@@ -33,16 +34,12 @@ NAMES = frozenset({"station_group_id", "station_id", *_STATION, *_STATION_GROUP}
 
 def held(session: Session, account_id: int, named: Mapping[str, int]) -> list[Standing]:
     """What the account is to the station group, else to the groups of the station, that these arguments of an address
-    lead to, strongest first; empty for what is gone. At most one statement more than the standings need."""
-    group_id = _first(session, "station_group_id", _STATION_GROUP, named)
-    if group_id is not None:
-        return stations.held_on(session, account_id, group_id)
-    station_id = _first(session, "station_id", _STATION, named)
+    lead to, strongest first; empty for what is gone. One statement where the gate has found the standings already."""
+    if "station_group_id" in named:
+        return stations.held_on(session, account_id, named["station_group_id"])
+    for name in _STATION_GROUP.keys() & named.keys():
+        return authz.standings(session, account_id, _STATION_GROUP[name].params(row_id=named[name]))
+    station_id = named.get("station_id")
+    for name in _STATION.keys() & named.keys():
+        station_id = session.scalar(_STATION[name], {"row_id": named[name]})
     return [] if station_id is None else stations.held_at(session, account_id, station_id)
-
-
-def _first(session: Session, itself: str, ways: Mapping[str, sa.Select[int]], named: Mapping[str, int]) -> int | None:
-    if itself in named:
-        return named[itself]
-    name = next((name for name in ways if name in named), None)
-    return None if name is None else session.scalar(ways[name], {"row_id": named[name]})

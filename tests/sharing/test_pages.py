@@ -134,7 +134,7 @@ def test_what_is_shared_is_listed_with_its_owner(session: Session, place: Simple
     world.grant(session, place.group, "display", place.users)
     world.grant(session, place.group, "manage", place.sub.email)
     page = logged_in(place.sub).get("/shared-with-me").text
-    assert page.count("Lugano Centro") == 1
+    assert page.count(">Lugano Centro<") == 1
     assert "Manage stations" in page
     assert "Piquet" in page
 

@@ -79,6 +79,15 @@ def test_several_files_come_as_a_zip(session: Session, scene: Scene, browser: Fl
     assert b"CH-owner-2" in held.read("CH-owner-2.csv")
 
 
+def test_both_files_of_the_ise_pair_are_in_the_zip(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    scene.formatter.format, scene.formatter.settings = "ise_pair", {"file_name": "{period_start}.{extension}"}
+    session.commit()
+    assert "CH-owner-1;2026-03-28T00:15:00+01:00;0.000;W" in browser.post(url(scene), data=ONE_DAY).text
+    held = zipfile.ZipFile(io.BytesIO(browser.post(url(scene), data=ONE_DAY | {"whole": "1"}).data))
+    assert held.namelist() == ["20260328.csv", "20260328.xml"]
+    assert b'value="1.500"' in held.read("20260328.xml")
+
+
 @pytest.mark.parametrize("packing", ["gzip", "zip"])
 def test_a_packed_file_is_shown_unpacked(session: Session, scene: Scene, browser: FlaskClient, packing: str) -> None:
     scene.formatter.settings = {**scene.formatter.settings, "packing": packing}

@@ -317,10 +317,12 @@ def test_what_a_link_did_is_not_told_before_something_is_opened(
 ) -> None:
     give(master, place, "new@x.example")
     master.get("/invitations")  # takes the message that the access is given
-    before = shown(master.get("/invitations"))
+    pages = ("/invitations", "/audit", "/audit.csv", "/audit?person=new@x.example")
+    before = [shown(master.get(page)) for page in pages]
     form = client.post(link(session, "new@x.example")).location
     client.post(form, data={"name": "New", "password": "a long password", "language": "en"})
-    assert shown(master.get("/invitations")) == before
+    assert [shown(master.get(page)) for page in pages] == before
+    assert "Opened the invitation to new@x.example" in client.get("/audit").text
 
 
 def test_the_list_takes_few_statements(session: Session, place: SimpleNamespace, master: FlaskClient) -> None:

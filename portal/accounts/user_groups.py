@@ -212,11 +212,14 @@ def remove_member(session: Session, actor: Account, member: UserGroupMember) -> 
     session.flush()
     left = actor.email == member.email and actor.id != group.owner_id
     action = "user_group:leave" if left else "user_group:remove_member"
-    _record(session, actor, action, group, email=member.email)
+    _record(session, actor, action, group, email=member.email, name=group.name)
 
 
 def delete(session: Session, actor: Account, group: UserGroup) -> None:
-    """Delete the group with its members; what was granted to it goes with it."""
+    """Delete the group with its members, each of them in the audit log; what was granted to it goes with it. What was
+    given under that is for portal.sharing.operations, which calls this."""
+    for email in sorted(inside(session, group)):
+        _record(session, actor, "user_group:remove_member", group, email=email, name=group.name)
     _record(session, actor, "user_group:delete", group, name=group.name)
     session.delete(group)
     session.flush()

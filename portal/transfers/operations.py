@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
-from portal.accounts import emails, passwords
+from portal.accounts import emails, passwords, user_groups
 from portal.accounts.models import Account, UserGroupMember
 from portal.core import audit, clock
 from portal.core.errors import NotAllowed, RuleBroken
@@ -163,8 +163,9 @@ def _move_account(session: Session, actor: Account, thing: Thing, held: Held) ->
     ended = shrinking.end(session, actor, session.scalars(sa.select(Grant.id).where(coming, theirs, *stands())))
     # The giver may stand in his own user groups: he would keep by them what he gives away.
     inside = among(session, UserGroupMember.user_group_id, held.user_group_ids)
-    himself = sa.delete(UserGroupMember).where(inside, UserGroupMember.email == giver.email)
-    session.execute(himself, execution_options=moving.UNSYNCHRONISED)
+    himself = sa.select(UserGroupMember).where(inside, UserGroupMember.email == giver.email)
+    for member in session.scalars(himself).all():
+        user_groups.remove_member(session, actor, member)
     moving.with_user_groups(session, held, actor.id, partial(moving.stations_and_groups, session, held, actor.id))
     sessions = charging.move_with_drivers(session, held, actor.id, drivers, same)
     figures = {"sessions": sessions, "grants_ended": len(ended), "user_groups": len(held.user_group_ids)}

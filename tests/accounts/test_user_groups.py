@@ -183,3 +183,13 @@ def test_removing_and_deleting_ask_first(session: Session, logged_in: Browser) -
     assert "Piquet loses “Manage stations”" in browser.get(f"/user-groups/{group.id}/delete").text
     assert browser.post(f"/user-groups/{group.id}/delete").location == "/user-groups"
     assert session.scalars(sa.select(UserGroup)).all() == []
+
+
+def test_every_member_of_a_deleted_group_stands_in_the_audit_log(session: Session, logged_in: Browser) -> None:
+    master = world.account(session, "master@x.example")
+    group = world.user_group(session, master, "Piquet", "sub@x.example", "b@x.example")
+    browser = logged_in(master)
+    browser.post(f"/user-groups/{group.id}/delete")
+    log = browser.get("/audit").text
+    for told in ("Removed sub@x.example from", "Removed b@x.example from", "Deleted"):
+        assert f"{told} the user group Piquet" in log

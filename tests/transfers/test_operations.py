@@ -260,6 +260,10 @@ def test_the_giver_keeps_nothing_by_his_own_user_groups(session: Session, place:
     assert authz.standings(session, place.giver.id, [place.group.id]) == []
     emails = session.scalars(sa.select(UserGroupMember.email).order_by(UserGroupMember.email)).all()
     assert emails == ["nobody@x.example", "sub@x.example"]
+    removed = sa.select(AuditEntry).where(AuditEntry.action == "user_group:remove_member")
+    (entry,) = session.scalars(removed)
+    assert (entry.actor_id, entry.owner_id) == (place.receiver.id, place.giver.id)
+    assert (entry.subject, entry.detail["email"]) == (f"user_group/{place.users.id}", "giver@x.example")
 
 
 def test_invitations_go_over_with_their_grant(session: Session, place: SimpleNamespace) -> None:

@@ -175,11 +175,10 @@ def _parts(entry: AuditEntry, names: Names) -> defaultdict[str, str]:
 
 def _thing(entry: AuditEntry, names: Names) -> str:
     """What it is called today; else as it was called, else by its id."""
-    own = "" if entry.action.startswith("grant:") else entry.detail.get("name")
     account = entry.subject.removeprefix("account/")
     if entry.subject.startswith("account/") and account.isdigit():
         return names.people.get(int(account), entry.subject)
-    return names.thing(entry) or values.plain(own or entry.subject.replace("/", " "))
+    return names.thing(entry) or values.plain(entry.detail.get("name") or entry.subject.replace("/", " "))
 
 
 def _days(detail: Mapping[str, Any]) -> str:

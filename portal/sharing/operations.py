@@ -26,6 +26,8 @@ from portal.sharing import endings, invitations, limits, queries, shrinking, tur
 from portal.sharing.shrinking import GIVE, Effect
 from portal.sharing.terms import Terms
 from portal.stations.models import Grant, Permission, StationGroup
+from portal.stations.operations import changes
+from portal.stations.operations import groups as station_groups
 
 USE_RECORDED_EVERY = timedelta(days=1)
 
@@ -135,12 +137,21 @@ def revoke_all(session: Session, actor: Account, grants: Sequence[Grant]) -> int
 
 def end_all_on(session: Session, actor: Account, station_group_id: int) -> int:
     """End every grant on the station group, planned ones too; says how many. Whether the actor may is the caller's
-    to ask: this is for a station group that changes hands."""
+    to ask: this is for a station group that changes hands or is deleted, so the audit log keeps its name."""
     turns.take(session, [station_group_id])
+    name = session.scalar(sa.select(StationGroup.name).where(StationGroup.id == station_group_id))
     live = sa.select(Grant.id).where(
         Grant.station_group_id == station_group_id, Grant.revoked_at.is_(None), queries.not_over(clock.now())
     )
-    return len(shrinking.end(session, actor, session.scalars(live).all()))
+    return len(shrinking.end(session, actor, session.scalars(live).all(), name=name))
+
+
+def delete_station_group(session: Session, actor: Account, group: StationGroup) -> None:
+    """Delete the actor's station group: every grant on it ends, its export tasks go with it, its stations stay.
+    NotThere when it has become somebody else's meanwhile."""
+    changes.hold_own(session, actor, group)
+    end_all_on(session, actor, group.id)
+    station_groups.delete_group(session, actor, group)
 
 
 def delete_user_group(session: Session, actor: Account, group: UserGroup) -> None:

@@ -38,9 +38,11 @@ class Effect(NamedTuple):
         return self.after is None
 
 
-def end(session: Session, actor: Account, grant_ids: Iterable[int], action: str = "grant:revoke") -> list[Grant]:
-    """Revoke these and, level by level, what was given under them; returns what ended, each of it in the audit log:
-    these as the action, what was under them as revoked."""
+def end(
+    session: Session, actor: Account, grant_ids: Iterable[int], action: str = "grant:revoke", **detail: object
+) -> list[Grant]:
+    """Revoke these and, level by level, what was given under them; returns what ended, each of it in the audit log
+    with `detail`: these as the action, what was under them as revoked."""
     ended: list[Grant] = []
     ids = list(grant_ids)
     while ids:
@@ -53,7 +55,7 @@ def end(session: Session, actor: Account, grant_ids: Iterable[int], action: str 
             .execution_options(populate_existing=True)
         ).all()
         for grant in rows:
-            record(session, actor, action, grant)
+            record(session, actor, action, grant, **detail)
         ended += rows
         ids, action = [grant.id for grant in _live_under(session, ids)], "grant:revoke"
     return ended

@@ -32,6 +32,7 @@ from portal.sharing import (
     queries,
     received,
     review_views,
+    station_group_views,
     uses,
 )
 from portal.sharing.answers import agreed, ask, letters_limit, proposed_end, roles, say_revoked, tell, tell_extended
@@ -43,6 +44,8 @@ from portal.stations import pages
 from portal.stations import queries as stations
 from portal.stations.labels import PERMISSIONS
 from portal.stations.models import Grant, Permission, StationGroup
+
+__all__ = ["blueprints", "station_group_views"]  # that one adds a page to the blueprint of station groups
 
 log = logging.getLogger(__name__)
 bp = Blueprint("sharing", __name__)

@@ -100,41 +100,6 @@ def edit(station_group: StationGroup) -> tuple[str, int] | Response:
     return render_template("station_groups/edit.html", form=form, group=station_group), 422 if form.errors else 200
 
 
-@bp.route("/station-groups/<int:station_group_id>/delete", methods=["GET", "POST"])
-@guard("station_group:delete", station_group=queries.station_group)
-def delete(station_group: StationGroup) -> str | Response:
-    session = db.session()
-    if request.method == "POST":
-        operations.delete_group(session, current_account(), station_group)
-        session.commit()
-        flash(gettext("The group is deleted; its stations are still there."), "success")
-        return redirect(url_for("station_groups.list_groups"))
-    ending = consequences.of_group(session, station_group)
-    return render_template("station_groups/delete.html", group=station_group, sentences=_sentences(ending))
-
-
-def _sentences(ending: consequences.OfGroup) -> list[str]:
-    stations = []
-    if ending.stations:
-        stations.append(
-            ngettext(
-                "%(num)s station leaves the group and stays yours.",
-                "%(num)s stations leave the group and stay yours.",
-                ending.stations,
-            )
-        )
-    access = [gettext("%(who)s loses access to the group at once.", who=who) for who in ending.recipients]
-    if ending.grants > len(ending.recipients):
-        access.append(
-            ngettext("%(num)s authorisation ends in all.", "%(num)s authorisations end in all.", ending.grants)
-        )
-    tasks = [
-        gettext("The export task %(name)s is deleted with its history; files already delivered stay there.", name=name)
-        for name in ending.tasks
-    ]
-    return [*stations, *access, *tasks, gettext("This cannot be undone.")]
-
-
 @bp.route("/station-groups/<int:station_group_id>/add-stations", methods=["GET", "POST"])
 @guard("station_group:add_station", station_group=queries.station_group)
 def add_stations(station_group: StationGroup) -> tuple[str, int] | Response:

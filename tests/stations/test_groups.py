@@ -110,6 +110,19 @@ def test_deleting_lists_who_loses_access_first(session: Session, scene: Scene, l
     assert logged_in(scene.manage).get(f"/stations/{scene.station.id}").status_code == 404
 
 
+def test_every_grant_of_a_deleted_group_stands_in_the_audit_log(
+    session: Session, scene: Scene, logged_in: LogIn
+) -> None:
+    for number in range(25):
+        world.grant(session, scene.group, "display", f"a{number}@demo.example")
+    browser = logged_in(scene.owner)
+    browser.post(path(scene, "/delete"))
+    log = browser.get("/audit").text
+    for email in ("manage@demo.example", *(f"a{number}@demo.example" for number in range(25))):
+        assert f"of {email} on Lugano Centro" in log
+    assert log.count("Revoked ") == 29
+
+
 def test_the_sharing_tab_is_for_who_may_see_grants(scene: Scene, logged_in: LogIn) -> None:
     for who, shown in (("owner", True), ("administrate", True), ("manage", False), ("display", False)):
         page = logged_in(getattr(scene, who)).get(path(scene)).text

@@ -1,0 +1,52 @@
+"""Deleting a station group: a page of station groups that stands here because it ends what is granted on them."""
+
+from flask import flash, redirect, render_template, request, url_for
+from flask_babel import gettext
+from werkzeug.wrappers import Response
+
+from portal.accounts.login import current_account
+from portal.core.db import db
+from portal.core.display import ngettext
+from portal.core.web import guard
+from portal.sharing import operations
+from portal.stations import consequences
+from portal.stations import queries as stations
+from portal.stations.group_views import bp
+from portal.stations.models import StationGroup
+
+__all__ = ["bp"]
+
+
+@bp.route("/station-groups/<int:station_group_id>/delete", methods=["GET", "POST"])
+@guard("station_group:delete", station_group=stations.station_group)
+def delete(station_group: StationGroup) -> str | Response:
+    session = db.session()
+    if request.method == "POST":
+        operations.delete_station_group(session, current_account(), station_group)
+        session.commit()
+        flash(gettext("The group is deleted; its stations are still there."), "success")
+        return redirect(url_for("station_groups.list_groups"))
+    ending = consequences.of_group(session, station_group)
+    return render_template("station_groups/delete.html", group=station_group, sentences=_sentences(ending))
+
+
+def _sentences(ending: consequences.OfGroup) -> list[str]:
+    leaving = []
+    if ending.stations:
+        leaving.append(
+            ngettext(
+                "%(num)s station leaves the group and stays yours.",
+                "%(num)s stations leave the group and stay yours.",
+                ending.stations,
+            )
+        )
+    access = [gettext("%(who)s loses access to the group at once.", who=who) for who in ending.recipients]
+    if ending.grants > len(ending.recipients):
+        access.append(
+            ngettext("%(num)s authorisation ends in all.", "%(num)s authorisations end in all.", ending.grants)
+        )
+    tasks = [
+        gettext("The export task %(name)s is deleted with its history; files already delivered stay there.", name=name)
+        for name in ending.tasks
+    ]
+    return [*leaving, *access, *tasks, gettext("This cannot be undone.")]

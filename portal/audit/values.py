@@ -135,6 +135,10 @@ def _instant(text: str) -> str:
     return display.local_datetime(datetime.fromisoformat(text))
 
 
+def _file(told: dict[str, Any]) -> str:
+    return f"{told['name']}, {display.number(told['size'])} B, SHA-256 {told['sha256'][:16]}…"
+
+
 def _windows(rows: list[dict[str, Any]]) -> str:
     return "; ".join(
         f"{WEEKDAYS[row['weekday']]} {_clock(row['opens'])}–{_clock(row['closes'])}: {ACCESSES[row['access']]}, "
@@ -150,6 +154,7 @@ def _clock(minutes: int) -> str:
 SHOWN: Mapping[str, Callable[[Any], str]] = {
     "ends_on": day,
     "from": _instant,
+    "image": _file,
     "max_power_w": display.kilowatts,
     "opening_times": _windows,
     "price_per_hour": display.price,

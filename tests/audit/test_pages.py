@@ -235,6 +235,15 @@ def test_everything_that_is_recorded_is_told_in_a_sentence() -> None:
     assert found <= SENTENCES.keys()
 
 
+def test_a_picture_is_told_by_name_size_and_sum(session: Session, master: Account, logged_in: LogIn) -> None:
+    image = {"name": "station-1.webp", "size": 512, "sha256": "0a" * 32}
+    changed, of_master = {"image": [None, image]}, {"actor_id": master.id, "owner_id": master.id}
+    audit.record(session, "station:edit", "station/1", changed=changed, **of_master)
+    browser = logged_in(master)
+    assert f"Picture: – station-1.webp, 512 B, SHA-256 {'0a' * 8}…" in cells(browser, "/audit")[0]
+    assert "0a" * 32 in browser.get("/audit.csv").text
+
+
 def test_a_declined_request_is_told_with_its_reason(session: Session, master: Account, logged_in: LogIn) -> None:
     operator = world.account(session, "operator@x.example", operator=True)
     request = requests.ask(session, master, Kind.REPORTS)

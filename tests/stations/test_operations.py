@@ -112,6 +112,19 @@ def test_a_new_picture_takes_the_place_of_the_old(session: Session, scene: Scene
     assert session.scalars(sa.select(StoredFile.id)).all() == []
 
 
+def test_the_audit_log_tells_one_picture_from_the_next(session: Session, scene: Scene) -> None:
+    told = []
+    for colours in ("RGB", "L"):
+        operations.set_image(session, scene.owner, scene.station, picture("PNG", mode=colours))
+        kept = session.get_one(StoredFile, scene.station.image_file_id)
+        told.append({"name": f"station-{scene.station.id}.webp", "size": kept.size, "sha256": kept.sha256})
+    operations.remove_image(session, scene.owner, scene.station)
+    query = sa.select(AuditEntry).where(AuditEntry.action == "station:edit").order_by(AuditEntry.id)
+    changes = [entry.detail["changed"]["image"] for entry in session.scalars(query)]
+    assert changes == [[None, told[0]], told, [told[1], None]]
+    assert told[0]["sha256"] != told[1]["sha256"]
+
+
 def test_a_connector_gets_the_next_number(session: Session, scene: Scene) -> None:
     values = ConnectorValues("ccs", Decimal("150"), "public", Decimal("0.55"))
     connector = operations.add_connector(session, scene.owner, scene.station, values)

@@ -114,13 +114,8 @@ def set_image(session: Session, actor: Account, station: Station, data: bytes) -
     FieldsRefused."""
     writing.check(session, actor, station, ["image"])
     rewritten = images.rewritten(data)
-    before = station.image_file_id
     kept = files.keep(session, f"station-{station.id}.webp", [rewritten])
-    station.image_file_id = kept.id
-    session.flush()
-    if before is not None:
-        files.discard(session, before)
-    changes.record(session, "station:edit", station, actor, image={"size": kept.size, "sha256": kept.sha256})
+    _take_image(session, actor, station, kept)
 
 
 def remove_image(session: Session, actor: Account, station: Station) -> None:
@@ -128,10 +123,22 @@ def remove_image(session: Session, actor: Account, station: Station) -> None:
     if station.image_file_id is None:
         return
     writing.check(session, actor, station, ["remove_image"])
-    before, station.image_file_id = station.image_file_id, None
+    _take_image(session, actor, station, None)
+
+
+def _take_image(session: Session, actor: Account, station: Station, new: files.StoredFile | None) -> None:
+    """Put the file in the place of the station's picture, and record what both are: the old one itself is gone."""
+    old = None if station.image_file_id is None else session.get_one(files.StoredFile, station.image_file_id)
+    changed = {"image": [_told(old), _told(new)]}
+    station.image_file_id = None if new is None else new.id
     session.flush()
-    files.discard(session, before)
-    changes.record(session, "station:edit", station, actor, image=None)
+    if old is not None:
+        files.discard(session, old.id)
+    changes.record(session, "station:edit", station, actor, changed=changed)
+
+
+def _told(image: files.StoredFile | None) -> dict[str, Any] | None:
+    return None if image is None else {"name": image.name, "size": image.size, "sha256": image.sha256}
 
 
 def _columns(

@@ -174,11 +174,12 @@ def _parts(entry: AuditEntry, names: Names) -> defaultdict[str, str]:
 
 
 def _thing(entry: AuditEntry, names: Names) -> str:
-    """What it is called today; else as it was called, else by its id."""
+    """What it is called today; else as it was called, else by its id; a page of the platform by its path."""
     account = entry.subject.removeprefix("account/")
     if entry.subject.startswith("account/") and account.isdigit():
         return names.people.get(int(account), entry.subject)
-    return names.thing(entry) or values.plain(entry.detail.get("name") or entry.subject.replace("/", " "))
+    called = entry.detail.get("name") or entry.subject.replace("/", " ") or entry.detail.get("path", "")
+    return names.thing(entry) or values.plain(called)
 
 
 def _days(detail: Mapping[str, Any]) -> str:

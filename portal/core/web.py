@@ -81,8 +81,7 @@ def guard(action: str, **loaders: Loader) -> Callable[[View], View]:
         def guarded(**arguments: Any) -> Any:
             if not current_user.is_authenticated:
                 return current_app.login_manager.unauthorized()  # type: ignore[attr-defined]  # Flask-Login sets it
-            if not loaders and not authz.platform_may(action, operator=current_user.is_operator):
-                raise NotThere
+            _check_platform(action, of_rows=bool(loaders))
             asked: dict[str, object] = {}
             try:
                 for name, load in loaders.items():
@@ -101,8 +100,20 @@ def guard(action: str, **loaders: Loader) -> Callable[[View], View]:
     return mark
 
 
+def _check_platform(action: str, *, of_rows: bool) -> None:
+    """NotThere where neither the platform allows the action nor its rows are asked. Who tries what is the operator's is
+    recorded, before any row is looked for: an id that exists costs as much as one that does not."""
+    if authz.platform_may(action, operator=current_user.is_operator):
+        return
+    if authz.platform_may(action, operator=True):
+        _keep_refusal(action, {})
+        raise NotThere
+    if not of_rows:
+        raise NotThere
+
+
 def _keep_refusal(action: str, asked: dict[str, object]) -> None:
-    """Record the attempt for the owner of what was asked for."""
+    """Record the attempt for the owner of what was asked for; for the operator alone where nothing was."""
     session = db.session()
     subject, owner_id = "", None
     for name, value in asked.items():

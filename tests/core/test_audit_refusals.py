@@ -67,6 +67,36 @@ def test_whoever_tries_on_and_on_fills_no_log(session: Session, logged_in: LogIn
     assert len(refused(session)) == refusals.MOST + 1, "another account is counted by itself"
 
 
+def test_the_platforms_pages_are_told_to_the_operator_alone(session: Session, logged_in: LogIn) -> None:
+    """Whether a row is there makes no difference, and the one who asks reads nothing of it either."""
+    account = world.account(session, "somebody@x.example", Kind.AUTHORISATION)
+    operator = world.account(session, "operator@x.example", operator=True)
+    browser, there = logged_in(account), f"/operator/accounts/{operator.id}"
+    assert [browser.get(url).status_code for url in ("/operator/audit", there, "/operator/accounts/1000003")] == [
+        404
+    ] * 3
+    kept = refused(session)
+    session.commit()
+    assert [(entry.actor_id, entry.owner_id, entry.subject) for entry in kept] == [(account.id, None, "")] * 3
+    assert [entry.detail["path"] for entry in kept[1:]] == [there, "/operator/accounts/1000003"]
+    told = "Was refused “audit:view_all” at /operator/audit"
+    assert told not in browser.get("/audit").text
+    assert told in logged_in(operator).get("/operator/audit?kind=refused&person=somebody@x.example").text
+    assert check(session).wrong == 0
+
+
+def test_who_fills_the_hour_at_the_platforms_pages_hides_nothing_from_owners(
+    session: Session, logged_in: LogIn
+) -> None:
+    master, _display, station, browser = shared_for_display(session, logged_in)
+    for _ in range(refusals.MOST + 2):
+        assert browser.get("/operator/audit").status_code == 404
+    assert len(refused(session)) == refusals.MOST
+    session.commit()
+    browser.post(f"/stations/{station.id}/edit")
+    assert [entry.owner_id for entry in refused(session)[refusals.MOST :]] == [master.id]
+
+
 def test_after_an_hour_it_is_recorded_again(session: Session, logged_in: LogIn) -> None:
     _master, display, station, browser = shared_for_display(session, logged_in)
     old = {"at": clock.now() - refusals.SPAN, "action": refusals.ACTION, "subject": "station/1", "detail": {}}

@@ -1,4 +1,5 @@
-"""What somebody tried and may not do, for the owner of the thing to see.
+"""What somebody tried and may not do, for the owner of the thing to see, or for the operator alone on the pages of the
+platform.
 
 Only of things that the actor may see: what is not there for him leaves no trace, and takes as long as what does not
 exist.
@@ -23,10 +24,11 @@ TABLES = {"grant": "station_group_grant", "row": "flagged_row", "run": "export_r
 
 def keep(session: Session, actor_id: int, action: str, subject: str, owner_id: int | None, **detail: Any) -> None:
     """Roll the session back, and write in a transaction of its own that the account was refused the action. Of more
-    than MOST within the hour the last that is written says so, the others are not."""
+    than MOST within the hour the last that is written says so, the others are not. What has an owner is counted by
+    itself: nobody hides from owners by filling the hour with what has none."""
     session.rollback()
     with writing(), Session(session.get_bind()) as own:
-        before = _lately(own, actor_id)
+        before = _lately(own, actor_id, owned=owner_id is not None)
         if before >= MOST:
             return
         if before == MOST - 1:
@@ -45,8 +47,9 @@ def thing(session: Session, name: str, value: object) -> tuple[str, int | None]:
     return f"{table.name}/{value}", session.scalar(sa.select(table.columns.owner_id).where(table.columns.id == value))
 
 
-def _lately(session: Session, actor_id: int) -> int:
+def _lately(session: Session, actor_id: int, *, owned: bool) -> int:
     since = clock.now() - SPAN
     found = sa.select(AuditEntry.id).where(AuditEntry.actor_id == actor_id, AuditEntry.at > since)
-    few = found.where(AuditEntry.action == ACTION).limit(MOST).subquery()
+    of_owners = AuditEntry.owner_id.is_not(None) if owned else AuditEntry.owner_id.is_(None)
+    few = found.where(AuditEntry.action == ACTION, of_owners).limit(MOST).subquery()
     return session.scalar(sa.select(sa.func.count()).select_from(few)) or 0

@@ -34,16 +34,24 @@ class Document:
     content: Iterator[bytes]
 
 
-def documents(session: Session, run: ExportRun, totals: Totals, created: datetime) -> Iterator[Document]:
-    """The files of the run, each to be read before the next one is asked for; `totals` is complete after the last.
-    FormatError names the meter that cannot be written; SettingsError."""
-    return _Files(session, run, totals, created).made()
+def documents(
+    session: Session,
+    run: ExportRun,
+    totals: Totals,
+    created: datetime,
+    sources: Sequence[EnergySource] | None = None,
+) -> Iterator[Document]:
+    """The files of the run, of all meters of its task or of these, each to be read before the next one is asked for;
+    `totals` is complete after the last. FormatError names the meter that cannot be written; SettingsError."""
+    return _Files(session, run, totals, created, meters(session, run.task) if sources is None else sources).made()
 
 
 class _Files:
     """The files of one run: what its rows are divided by, and what they are called."""
 
-    def __init__(self, session: Session, run: ExportRun, totals: Totals, created: datetime) -> None:
+    def __init__(
+        self, session: Session, run: ExportRun, totals: Totals, created: datetime, sources: Sequence[EnergySource]
+    ) -> None:
         self._session, self._run, self._totals = session, run, totals
         formatter, self._zone = run.task.formatter, ZoneInfo(run.task.time_zone)
         self._files, self._pattern = files_of(formatter), pattern_of(formatter)
@@ -55,7 +63,7 @@ class _Files:
         self._parts = name_parts(run, created)
         self._numbers = count()
         self._quarters, self._register = tells_parts(formatter), tells_register(formatter)
-        self._sources = meters(session, run.task)
+        self._sources = sources
         self._said = totals.said = Said(run, self._sources)
 
     def made(self) -> Iterator[Document]:
@@ -87,7 +95,7 @@ class _Files:
         rows = energy.meter_periods(self._session, sources, starts_at, ends_at, **parts)
         return self._totals.count(self._said.note(sources, rows))
 
-    def _daily(self, sources: list[EnergySource]) -> Iterator[Document]:
+    def _daily(self, sources: Sequence[EnergySource]) -> Iterator[Document]:
         day = self._run.period_start
         while day < self._run.period_end:
             starts_at, ends_at = day_begins(day, self._zone), day_begins(day + DAY, self._zone)
@@ -101,7 +109,7 @@ class _Files:
         for extension, content in self._writer.files(rows, self._settings, self._issue, next(self._numbers)):
             yield self._packed(self._name(meter, day, extension), content)
 
-    def _sdat(self, sources: list[EnergySource]) -> Iterator[Document]:
+    def _sdat(self, sources: Sequence[EnergySource]) -> Iterator[Document]:
         written = sdat.write(self._rows(sources), self._settings, self._issue)
         if self._files == Files.TASK:
             name = file_name(self._pattern, self._parts) + SUFFIXES["zip"]

@@ -9,6 +9,7 @@ from typing import IO
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.charging.energy import EnergySource
 from portal.core import clock, files
 from portal.core.errors import Sentence
 from portal.exports import gaps, values
@@ -42,12 +43,19 @@ def draft(session: Session, run: ExportRun, content: IO[bytes]) -> Draft:
     return Draft(content, names, sizes, totals, list(totals.said.values()) if totals.said else [])
 
 
-def write(session: Session, run: ExportRun, content: IO[bytes], totals: Totals) -> tuple[list[str], list[int]]:
-    """Write the run's files one behind the other into `content`; their names and sizes. FormatError, SettingsError."""
+def write(
+    session: Session,
+    run: ExportRun,
+    content: IO[bytes],
+    totals: Totals,
+    sources: Sequence[EnergySource] | None = None,
+) -> tuple[list[str], list[int]]:
+    """Write the run's files, of all meters of its task or of these, one behind the other into `content`; their names
+    and sizes. FormatError, SettingsError."""
     created: datetime = clock.now()
     names: list[str] = []
     sizes: list[int] = []
-    for document in documents(session, run, totals, created):
+    for document in documents(session, run, totals, created, sources):
         if len(names) == MOST_FILES:
             raise FormatError(
                 None, "There are more than %(most)s files: choose one file, or a zip.", most=str(MOST_FILES)

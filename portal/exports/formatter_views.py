@@ -1,33 +1,24 @@
 """Formatters: which file, which identifier, with a preview."""
 
-from collections.abc import Iterator
-from datetime import timedelta
-from zoneinfo import ZoneInfo
-
-from flask import Blueprint, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from portal.accounts.login import current_account
-from portal.charging import energy
-from portal.core import clock, forms
+from portal.core import forms
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
 from portal.delivery.forms import LendForm
-from portal.exports import formatters, labels, queries
+from portal.exports import formatter_preview_views, formatters, labels, preview_views, queries
 from portal.exports.affected import Lost, TasksLost
 from portal.exports.blueprint import Page
+from portal.exports.blueprint import formatters_bp as bp
 from portal.exports.formatter_forms import FormatterForm, fields_of
 from portal.exports.formatter_loans import FORMATTERS
-from portal.exports.meters import meters_of_group
 from portal.exports.models import Formatter, FormatterLoan
-from portal.exports.periods import make_period
-from portal.formats.rows import MeterPeriod
-
-bp = Blueprint("formatters", __name__, url_prefix="/exports/formatters")
-PREVIEW_METERS = 3
+from portal.exports.previews import Preview
 
 
 @bp.get("")
@@ -45,17 +36,20 @@ def list_formatters() -> str:
 @guard("formatter:edit")
 def create() -> Page:
     form = FormatterForm()
+    file: Preview | None = None
     if form.validate_on_submit():
         try:
-            formatters.create(db.session(), current_account(), form.wanted())
+            if preview_views.downloads():
+                file = formatter_preview_views.file(form)
+            else:
+                formatters.create(db.session(), current_account(), form.wanted())
+                db.session.commit()
+                flash(gettext("The formatter is saved."), "success")
+                return redirect(url_for("formatters.list_formatters"))
         except RuleBroken as broken:
             db.session.rollback()
             form.show(broken)
-        else:
-            db.session.commit()
-            flash(gettext("The formatter is saved."), "success")
-            return redirect(url_for("formatters.list_formatters"))
-    return _form("formatters/create.html", form)
+    return _form("formatters/create.html", form, file)
 
 
 @bp.route("/<int:formatter_id>", methods=["GET", "POST"])
@@ -63,60 +57,30 @@ def create() -> Page:
 def edit(formatter: Formatter) -> Page:
     form = FormatterForm(data=fields_of(formatter))
     row_id, name, lost = formatter.id, formatter.name, list[tuple[Lost, str]]()
+    file: Preview | None = None
     if form.validate_on_submit():
         try:
-            formatters.edit(db.session(), current_account(), formatter, form.wanted())
+            if preview_views.downloads():
+                file = formatter_preview_views.file(form)
+            else:
+                formatters.edit(db.session(), current_account(), formatter, form.wanted())
+                db.session.commit()
+                flash(gettext("The formatter is saved. Files built from now on follow it."), "success")
+                return redirect(url_for("formatters.list_formatters"))
         except RuleBroken as broken:
             db.session.rollback()
             form.show(broken)
             lost = [(one, forms.words(one.reason)) for one in broken.lost] if isinstance(broken, TasksLost) else []
-        else:
-            db.session.commit()
-            flash(gettext("The formatter is saved. Files built from now on follow it."), "success")
-            return redirect(url_for("formatters.list_formatters"))
-    return _form("formatters/edit.html", form, row_id=row_id, name=name, lost=lost)
+    return _form("formatters/edit.html", form, file, row_id=row_id, name=name, lost=lost)
 
 
-def _form(template: str, form: FormatterForm, **values: object) -> Page:
-    lines, problem = _preview(form)
-    page = render_template(template, form=form, lines=lines, problem=problem, labels=labels, **values)
+def _form(template: str, form: FormatterForm, file: Preview | None, **values: object) -> Page:
+    if file and file.names:
+        return preview_views.whole(file)
+    sources = formatter_preview_views.sources_form()
+    found = formatter_preview_views.live(form, sources)
+    page = render_template(template, form=form, sources=sources, found=found, labels=labels, **values)
     return page, 422 if form.errors else 200
-
-
-@bp.post("/preview")
-@guard("formatter:list")
-def preview() -> str:
-    """The first lines of the file that the form's settings make, whatever else is still missing in it."""
-    lines, problem = _preview(FormatterForm())
-    return render_template("formatters/_preview.html", lines=lines, problem=problem)
-
-
-def _preview(form: FormatterForm) -> tuple[list[str], str]:
-    try:
-        wanted = form.wanted()
-        quarters, register = formatters.wants(wanted)
-        try:
-            return formatters.preview(wanted, _rows(quarters=quarters, register=register)), ""
-        except RuleBroken:  # real meters that lack the identifier: the sample shows the shape all the same
-            return formatters.preview(wanted, formatters.samples()), ""
-    except RuleBroken as broken:
-        return [], str(broken)
-    except ValueError:
-        return [], gettext("Choose a format and an identifier.")
-
-
-def _rows(*, quarters: bool, register: bool) -> Iterator[MeterPeriod]:
-    """Rows of the reader's first station group, of the last day on which it charged, else of yesterday; samples where
-    there is none."""
-    session, zone = db.session(), ZoneInfo(current_account().time_zone)
-    groups = queries.groups_to_export(session, current_user.id)
-    found = meters_of_group(session, groups[0][0].id)[:PREVIEW_METERS] if groups else []
-    if not found:
-        return formatters.samples()
-    charged_at = energy.last_at(session, [number for meter in found for number in meter.connector_ids])
-    day = (charged_at or clock.now() - timedelta(days=1)).astimezone(zone).date()
-    period = make_period(day, day + timedelta(days=1), zone)
-    return energy.meter_periods(session, found, period.starts_at, period.ends_at, quarters=quarters, register=register)
 
 
 @bp.post("/<int:formatter_id>/copy")

@@ -1,11 +1,12 @@
 """Rules of formatters: settings are proved by building what the format wants, file names by their pattern."""
 
+import gzip
 import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import IO, Any
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -94,10 +95,10 @@ def formats(session: Session, ids: Sequence[int]) -> Mapping[int, str]:
 
 def check(wanted: Wanted) -> None:
     """RuleBroken at the setting that the format does not take."""
-    draft = _draft(wanted)
+    made = draft(wanted)
     try:
-        check_files(draft)
-        settings = settings_of(draft, ZURICH)
+        check_files(made)
+        settings = settings_of(made, ZURICH)
     except SettingsError as error:
         raise RuleBroken(error.field, error.template, **error.params) from None
     with_columns = wanted.format in (Format.ISE_PAIR, Format.ISE_CSV, Format.CSV, Format.XLSX)
@@ -105,23 +106,16 @@ def check(wanted: Wanted) -> None:
         raise RuleBroken("columns", "Choose a column with energy, such as energy_kwh: nothing could be billed.")
 
 
-def wants(wanted: Wanted) -> tuple[bool, bool]:
-    """Whether rows for these settings need quarter hours, and whether the register. RuleBroken."""
-    check(wanted)
-    draft = _draft(wanted)
-    writer, settings = WRITERS[wanted.format], settings_of(draft, ZURICH)
-    return writer.quarters(settings), writer.register(settings)
-
-
 def preview(wanted: Wanted, rows: Iterator[MeterPeriod]) -> list[str]:
     """The first lines of the file that these settings make of the rows, as a reader would see them. RuleBroken."""
     check(wanted)
-    writer, settings = WRITERS[wanted.format], settings_of(_draft(wanted), ZURICH)
+    writer, settings = WRITERS[wanted.format], settings_of(draft(wanted), ZURICH)
     try:
         if writer.several:
             return list(_of_several(writer.several(islice(rows, 2), settings, Issue(1, clock.now())), wanted))
         if wanted.format == Format.XLSX:
-            return list(islice(sheet(b"".join(writer.write(rows, settings, Issue(1, clock.now()), 0))), PREVIEW_LINES))
+            book = io.BytesIO(b"".join(writer.write(rows, settings, Issue(1, clock.now()), 0)))
+            return list(islice(sheet(book), PREVIEW_LINES))
         content = b"".join(islice(writer.write(rows, settings, Issue(1, clock.now()), 0), 2))
     except FormatError as error:
         raise RuleBroken("", error.template, **error.params) from None
@@ -143,17 +137,18 @@ def first_lines(format_: str, settings: Mapping[str, Any], content: bytes) -> li
     return [line[:LONGEST_LINE] for line in text.splitlines()[:PREVIEW_LINES]]
 
 
-def sheet(content: bytes) -> Iterator[str]:
-    """The rows of a workbook as lines."""
-    first = load_workbook(io.BytesIO(content), read_only=True).worksheets[0]
+def sheet(file: IO[bytes] | gzip.GzipFile) -> Iterator[str]:
+    """The rows of a workbook as lines, read as they are asked for."""
+    first = load_workbook(file, read_only=True).worksheets[0]
     for line in first.iter_rows(values_only=True):
         yield " | ".join(str(cell) for cell in line)
 
 
-def _draft(wanted: Wanted) -> Formatter:
-    draft = Formatter(format=wanted.format.value, identifier=wanted.identifier, obis=wanted.obis)
-    draft.settings = wanted.settings
-    return draft
+def draft(wanted: Wanted) -> Formatter:
+    """The formatter of these settings, which no session holds."""
+    made = Formatter(name=wanted.name.strip(), format=wanted.format.value, identifier=wanted.identifier)
+    made.obis, made.settings = wanted.obis, wanted.settings
+    return made
 
 
 def samples() -> Iterator[MeterPeriod]:

@@ -59,6 +59,13 @@ class TaskForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
         description=_l("Counts for periods that have ended already; later ones come one by one."),
     )
 
+    first_day = DateField(
+        _l("From"),
+        [Optional()],
+        description=_l("Both empty: the first period, or the latest one of a task that runs already."),
+    )
+    last_day = DateField(_l("To"), [Optional()], description=_l("Empty: one period from that day on."))
+
     def offer(self, groups: Any, parts: Any, destinations: Any) -> None:
         """Name the station groups (with their owners), formatters and destinations that may be chosen, and who lent
         them."""
@@ -96,6 +103,23 @@ class AgainForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
         _l("First day"), [MUST], description=_l("Every period that ends after this day and was sent before.")
     )
     seen = HiddenField()  # that the number of periods was shown
+
+
+class SourcesForm(FlaskForm):  # type: ignore[misc]  # as above
+    """Whose values a formatter is tried with."""
+
+    station_group = SelectField(_l("Station group"), coerce=int, validate_choice=True)
+    first_day = DateField(
+        _l("From"), [Optional()], description=_l("Empty: the last day on which the first meters gave energy.")
+    )
+    last_day = DateField(_l("To"), [Optional()], description=_l("Empty: the same day."))
+    whole = HiddenField()  # that the file is wanted, not the page
+
+    def offer(self, groups: Any) -> None:
+        """Name the station groups that may be chosen, with their owners; the first one where none was."""
+        self.station_group.choices = [(group.id, f"{group.name} ({owner.email})") for group, owner in groups]
+        if self.station_group.data is None and groups:
+            self.station_group.data = groups[0][0].id
 
 
 class PreviewForm(FlaskForm):  # type: ignore[misc]  # as above

@@ -30,7 +30,6 @@ class MetersUnnamed(RuleBroken):
 def check_meters(session: Session, task: ExportTask) -> None:
     """MetersUnnamed unless every meter of the task carries what the formatter writes of it, well formed, each another;
     RuleBroken where the formatter cannot be used in the task's time zone."""
-    session.expire(task, ["formatter", "station_group", "user"])
     check_named(meters(session, task), task.formatter, ZoneInfo(task.time_zone))
 
 

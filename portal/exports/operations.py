@@ -36,6 +36,7 @@ COPIED = (
     "scope", "user_id", "station_group_id", "formatter_id", "destination_id", "interval", "trigger", "hours_after_end",
     "starts_on", "ends_on", "time_zone",
 )  # fmt: skip
+PARTS = ("formatter", "station_group", "user")  # rows that a task's meters hang on
 MORE = ("corrections", "pause_after", "periods_per_file")
 
 
@@ -65,12 +66,12 @@ def create(session: Session, actor: Account, wanted: Wanted) -> ExportTask:
 
     Refused without the licence that the policy demands; one that ends later only makes the runs wait.
     """
-    if licences.lacking(session, actor.id, "export:create"):
-        raise RuleBroken("", "The licence Auto-export is missing: request it first.")
+    _check_licence(session, actor)
     task = ExportTask(owner_id=actor.id, scope=wanted.scope.value)
     _fill(session, actor, task, wanted)
     session.add(task)
     session.flush()
+    session.expire(task, PARTS)
     check_meters(session, task)
     task.next_due_at = planning.next_due(task)
     planning.plan_task(session, task)
@@ -82,8 +83,7 @@ def create(session: Session, actor: Account, wanted: Wanted) -> ExportTask:
 def copy(session: Session, actor: Account, task: ExportTask) -> ExportTask:
     """The same task under a free name, paused, so that nothing is sent twice before its owner has looked at it.
     RuleBroken without the licence."""
-    if licences.lacking(session, actor.id, "export:create"):
-        raise RuleBroken("", "The licence Auto-export is missing: request it first.")
+    _check_licence(session, actor)
     names = set(session.scalars(sa.select(ExportTask.name).where(ExportTask.owner_id == task.owner_id)))
     name = next(name for number in count(2) if (name := f"{task.name[:110]} {number}") not in names)
     same = {column: getattr(task, column) for column in (*COPIED, *MORE)}
@@ -99,12 +99,11 @@ def edit(session: Session, actor: Account, task: ExportTask, wanted: Wanted) -> 
     """Change a task. Periods that have a file stay as they are; another interval holds from the end of the last
     planned period on; days that were not covered before are added, unbuilt ones outside the new days are dropped.
     RuleBroken."""
-    if wanted.time_zone != task.time_zone and _has_runs(session, task):
-        message = "The days of periods are planned in %(zone)s already. Make a new task for another time zone."
-        raise RuleBroken("time_zone", message, zone=task.time_zone)
+    _check_zone(session, task, wanted)
     before = _told(session, task)
     _fill(session, actor, task, wanted)
     session.flush()
+    session.expire(task, PARTS)
     check_meters(session, task)
     planning.plan_anew(session, task)
     planning.plan_task(session, task)
@@ -113,6 +112,34 @@ def edit(session: Session, actor: Account, task: ExportTask, wanted: Wanted) -> 
     changed = audit.differences(before, _told(session, task))
     if changed:
         _record(session, actor, "task.changed", task, changed=changed)
+
+
+def draft(session: Session, actor: Account, wanted: Wanted, task: ExportTask | None = None) -> ExportTask:
+    """The task as `create`, or `edit` of the given one, would make it, for a look at what it would send: no session
+    holds it, and so no transaction stores it. RuleBroken as there."""
+    made = ExportTask(owner_id=actor.id)
+    if task is None:
+        _check_licence(session, actor)
+    else:
+        _check_zone(session, task, wanted)
+        made.id, made.planned_until = task.id, task.planned_until
+    _fill(session, actor, made, wanted)
+    made.formatter = session.get_one(Formatter, made.formatter_id)
+    made.station_group = session.get_one(StationGroup, made.station_group_id)
+    made.user = session.get_one(Account, made.user_id)
+    check_meters(session, made)
+    return made
+
+
+def _check_licence(session: Session, actor: Account) -> None:
+    if licences.lacking(session, actor.id, "export:create"):
+        raise RuleBroken("", "The licence Auto-export is missing: request it first.")
+
+
+def _check_zone(session: Session, task: ExportTask, wanted: Wanted) -> None:
+    if wanted.time_zone != task.time_zone and _has_runs(session, task):
+        message = "The days of periods are planned in %(zone)s already. Make a new task for another time zone."
+        raise RuleBroken("time_zone", message, zone=task.time_zone)
 
 
 def _told(session: Session, task: ExportTask) -> dict[str, Any]:

@@ -115,6 +115,14 @@ def formatter(session: Session, account_id: int, _action: str, row_id: int) -> F
     return row
 
 
+def usable_formatter(session: Session, account_id: int, _action: str, row_id: int) -> Formatter:
+    """A formatter that the account may use, its own or one that is lent to it; NotThere for every other."""
+    row = session.scalar(sa.select(Formatter).where(Formatter.id == row_id, FORMATTERS.is_usable(account_id)))
+    if row is None:
+        raise NotThere
+    return row
+
+
 def formatters(session: Session, account_id: int) -> Sequence[tuple[Formatter, int]]:
     """The account's formatters by name, each with the number of tasks that use it."""
     used = sa.select(sa.func.count()).where(ExportTask.formatter_id == Formatter.id).scalar_subquery()

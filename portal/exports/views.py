@@ -28,11 +28,12 @@ from portal.exports import (
     rights,
     run_views,
 )
-from portal.exports.blueprint import Page, bp
+from portal.exports.blueprint import Page, bp, formatters_bp
 from portal.exports.formatter_loans import FORMATTERS
 from portal.exports.forms import TaskForm
 from portal.exports.meter_checks import MetersUnnamed
 from portal.exports.models import ExportTask
+from portal.exports.previews import Preview
 from portal.exports.reasons import advice
 from portal.exports.status import status
 from portal.licences import queries as licences
@@ -90,42 +91,48 @@ def create_task() -> Page:
     form = TaskForm(user=_likely_user(account, groups).email, starts_on=last_month, time_zone=account.time_zone)
     _offer(form, groups)
     unnamed: MetersUnnamed | None = None
+    preview: Preview | None = None
     if form.validate_on_submit():
         try:
-            task = operations.create(session, account, form.wanted())
+            if preview_views.asked():
+                preview = preview_views.of_draft(form, operations.draft(session, account, form.wanted()))
+            else:
+                task = operations.create(session, account, form.wanted())
+                session.commit()
+                _saved(task)
+                return redirect(url_for("exports.show_task", task_id=task.id))
         except RuleBroken as broken:
             session.rollback()
             forms.show(form, broken)
             unnamed = broken if isinstance(broken, MetersUnnamed) else None
-        else:
-            session.commit()
-            _saved(task)
-            return redirect(url_for("exports.show_task", task_id=task.id))
     lacking = licences.lacking(session, current_user.id, "export:create")
     counted = queries.counted(session, current_user.id)
-    return _form("exports/create.html", form, unnamed, counted=counted, lacking=lacking)
+    return _form("exports/create.html", form, unnamed, preview, counted=counted, lacking=lacking)
 
 
 @bp.route("/tasks/<int:task_id>/edit", methods=["GET", "POST"])
 @saving_limit
 @guard("task:edit", task=queries.task)
 def edit_task(task: ExportTask) -> Page:
-    session, task_id, name = db.session(), task.id, task.name
+    session, account, task_id, name = db.session(), current_account(), task.id, task.name
     form = TaskForm(data=_present(task))
     _offer(form, queries.groups_to_export(session, current_user.id))
     unnamed: MetersUnnamed | None = None
+    preview: Preview | None = None
     if form.validate_on_submit():
         try:
-            operations.edit(session, current_account(), task, form.wanted())
+            if preview_views.asked():
+                preview = preview_views.of_draft(form, operations.draft(session, account, form.wanted(), task))
+            else:
+                operations.edit(session, account, task, form.wanted())
+                session.commit()
+                _saved(task)
+                return redirect(url_for("exports.show_task", task_id=task_id))
         except RuleBroken as broken:
             session.rollback()
             forms.show(form, broken)
             unnamed = broken if isinstance(broken, MetersUnnamed) else None
-        else:
-            session.commit()
-            _saved(task)
-            return redirect(url_for("exports.show_task", task_id=task_id))
-    return _form("exports/edit.html", form, unnamed, task_id=task_id, name=name)
+    return _form("exports/edit.html", form, unnamed, preview, task_id=task_id, name=name)
 
 
 def _present(task: ExportTask) -> dict[str, object]:
@@ -159,9 +166,14 @@ def _offer(form: TaskForm, groups: Groups) -> None:
     form.offer(groups, parts, DESTINATIONS.usable(session, current_user.id))
 
 
-def _form(template: str, form: TaskForm, unnamed: MetersUnnamed | None, **values: object) -> Page:
+def _form(
+    template: str, form: TaskForm, unnamed: MetersUnnamed | None, preview: Preview | None, **values: object
+) -> Page:
+    if preview and preview.names and preview_views.downloads():
+        return preview_views.whole(preview)
     meters = unnamed.meters[:SHOWN_METERS] if unnamed else []
-    return render_template(template, form=form, unnamed=meters, **values), 422 if form.errors else 200
+    page = preview_views.shown(template, preview, form=form, unnamed=meters, **values)
+    return page, 422 if form.errors else 200
 
 
 def _saved(task: ExportTask) -> None:
@@ -237,5 +249,5 @@ def containing_me() -> str:
     return render_template("exports/containing_me.html", rows=rows, labels=labels)
 
 
-blueprints: tuple[Blueprint, ...] = (bp, formatter_views.bp, operator_views.bp)
-__all__ = ["blueprints", "notice_views", "preview_views", "run_views"]
+blueprints: tuple[Blueprint, ...] = (bp, formatters_bp, operator_views.bp)
+__all__ = ["blueprints", "formatter_views", "notice_views", "preview_views", "run_views"]

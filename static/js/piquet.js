@@ -127,14 +127,18 @@
     });
   }
 
-  // <form data-guard-unsaved>: the browser asks before changes are lost.
+  // <form data-guard-unsaved>: the browser asks before changes are lost; ="changed": it came with some. A button with
+  // data-download leaves the page standing, and what was changed in it.
   function guardUnsaved() {
-    const changed = new Set();
+    const changed = new Set($all("form[data-guard-unsaved=changed]"));
     document.addEventListener("input", (event) => {
       const form = event.target.closest("form[data-guard-unsaved]");
       if (form) changed.add(form);
     });
-    document.addEventListener("submit", (event) => changed.delete(event.target));
+    document.addEventListener("submit", (event) => {
+      const form = event.target;
+      if (changed.delete(form) && event.submitter?.hasAttribute("data-download")) setTimeout(() => changed.add(form), 4000);
+    });
     window.addEventListener("beforeunload", (event) => {
       if (Array.from(changed).some((form) => form.isConnected)) event.preventDefault();
     });

@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Callable
 from typing import Any
 
+import lxml.html
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
@@ -109,7 +110,9 @@ def test_a_workbook_is_shown_as_lines(session: Session, scene: Scene, browser: F
     ("days", "words"),
     [
         ({"first_day": "2026-03-29", "last_day": "2026-03-28"}, "lies before the first"),
-        ({"first_day": "1926-03-29", "last_day": "2026-03-28"}, "choose fewer days"),
+        ({"first_day": "1996-03-29", "last_day": "2026-03-28"}, "choose fewer days"),
+        ({"first_day": "0001-01-01", "last_day": "2026-03-28"}, "between 1990 and 2999"),
+        ({"first_day": "2026-03-28", "last_day": "9999-12-31"}, "between 1990 and 2999"),
         ({"first_day": "", "last_day": "2026-03-28"}, "must be filled in"),
         ({"first_day": "x", "last_day": "2026-03-28"}, "Not a valid date"),
     ],
@@ -148,12 +151,42 @@ def test_a_page_of_it_takes_few_statements_whatever_the_days(
     assert counts[1] - counts[0] <= 6  # two for each further day
 
 
-def test_more_days_of_meters_than_a_page_can_take_are_refused(
+def test_of_more_meters_than_can_be_built_the_first_are_shown_and_it_says_so(
     scene: Scene, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(previews, "MOST_METER_DAYS", 3)
-    assert browser.post(url(scene), data=DAYS).status_code == 422
-    assert browser.post(url(scene), data=ONE_DAY).status_code == 200
+    page = browser.post(url(scene), data=DAYS).text
+    assert "Only the first 1 of 2 meters" in page
+    assert "CH-owner-1" in page
+    assert "CH-owner-2" not in page
+    assert "Only the first" not in browser.post(url(scene), data=ONE_DAY).text
+    assert b"CH-owner-2" not in browser.post(url(scene), data=DAYS | {"whole": "1"}).data
+
+
+def test_every_file_is_shown_from_its_own_beginning(session: Session, scene: Scene, browser: FlaskClient) -> None:
+    scene.formatter.settings = {"files": "meter", "file_name": "{meter}.csv", "packing": "gzip"}
+    session.commit()
+    page = lxml.html.fromstring(browser.post(url(scene), data=ONE_DAY).text)
+    shown = [block.text_content() for block in page.iter("pre")]
+    assert len(shown) == 2
+    assert ("CH-owner-1" in shown[0], "CH-owner-2" in shown[0]) == (True, False)
+    assert ("CH-owner-1" in shown[1], "CH-owner-2" in shown[1]) == (False, True)
+
+
+def test_others_write_while_files_are_built(
+    session: Session, scene: Scene, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch, sessions: Any
+) -> None:
+    """SQLite has one write lock, and a POST request takes it at its first statement."""
+
+    def write(*_: object) -> None:
+        with sessions() as other:
+            other.execute(sa.update(Account).values(name="Written meanwhile"))
+            other.commit()
+
+    build = previews.build
+    monkeypatch.setattr(previews, "build", lambda *given: (write(), build(*given))[1])
+    assert browser.post(url(scene), data=DAYS).status_code == 200
+    assert set(session.scalars(sa.select(Account.name))) == {"Written meanwhile"}
 
 
 def test_whoever_may_export_no_more_sees_no_preview(session: Session, scene: Scene, logged_in: LogIn) -> None:

@@ -102,6 +102,8 @@ class _Builder:
         into.rows("account", account, self.accounts())
         licence = "account_id, kind, starts_at, ends_at, activated_by_id, created_at"
         into.rows("licence", licence, self.licences())
+        request = "account_id, kind, message, requested_at, decided_at, decided_by_id, approved, reason"
+        into.rows("licence_request", request, self.requests())
         groups = ((n, owner, f"Group {n}", "", self.created) for n, owner in enumerate(self.owners, 1))
         into.rows("station_group", "id, owner_id, name, description, created_at", groups)
         station = "id, owner_id, name, reference, description, address, support_contact, created_at"
@@ -136,6 +138,13 @@ class _Builder:
                 yield n, "authorisation", since, ended, OPERATOR, since
             if n == TYPICAL or n % 20 == 1:
                 yield n, "auto_export", since, None, OPERATOR, since
+
+    def requests(self) -> Iterator[Row]:
+        """Every hundredth account asks for a licence; half of them have their answer."""
+        asked, decided = at(-3), at(-2)
+        for n in range(100, self.sizes.accounts + 1, 100):
+            answer = (decided, OPERATOR, True) if n % 200 else (None, None, None)
+            yield n, "auto_export", "For our billing.", asked, *answer, ""
 
     @cached_property
     def owners(self) -> list[int]:

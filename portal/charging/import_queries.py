@@ -16,9 +16,15 @@ from portal.stations.models import Station, StationGroup
 
 def owners(session: Session, account_id: int) -> Sequence[Account]:
     """The accounts for whose stations this one may import: itself first, then by name."""
-    shared = sa.select(StationGroup.owner_id).where(StationGroup.id.in_(authz.visible(account_id, "session:import")))
+    shared = _owners_of(authz.visible(account_id, "session:import"))
     wanted = sa.select(Account).where(sa.or_(Account.id == account_id, Account.id.in_(shared)))
     return session.scalars(wanted.order_by(Account.id != account_id, Account.name, Account.id)).all()
+
+
+def _owners_of(station_groups: sa.Select[int]) -> sa.Select[int]:
+    """The owners of the station groups of these ids. A join: for an IN (...) PostgreSQL walks along all groups."""
+    found = station_groups.subquery()
+    return sa.select(StationGroup.owner_id).join(found, found.c.station_group_id == StationGroup.id)
 
 
 def owner(session: Session, account_id: int, action: str, row_id: int) -> Account:
@@ -58,7 +64,7 @@ def stations_to_import(session: Session, account_id: int, owner_id: int, most: i
 def concerns(account_id: int) -> sa.ColumnElement[bool]:
     """The condition that a SessionImport row concerns the account: the stations are its own, or it imports itself and
     still may."""
-    may_for = sa.select(StationGroup.owner_id).where(StationGroup.id.in_(authz.visible(account_id, "session:import")))
+    may_for = _owners_of(authz.visible(account_id, "session:import"))
     table = SessionImport
     own_doing = sa.and_(table.account_id == account_id, table.owner_id.in_(may_for))
     return sa.or_(table.owner_id == account_id, own_doing)

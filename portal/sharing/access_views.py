@@ -95,7 +95,7 @@ def person() -> tuple[str, int]:
     """A person as the reader knows him: what reaches the address of all that is the reader's or administrated by
     him."""
     session, asked = db.session(), question({})
-    within = paths.explainable(current_user.id, "access:explain")
+    within = paths.explainable(session, current_user.id, "access:explain")
     found = (
         paths.of_address(session, asked.email, within, "station_group:view", reader_id=current_user.id)
         if asked.email

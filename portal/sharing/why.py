@@ -165,7 +165,7 @@ def _elsewhere(
 ) -> list[Path]:
     """Grants that stand on station groups in which this station is not."""
     within = sa.and_(
-        paths.explainable(reader_id, "access:explain"),
+        paths.explainable(session, reader_id, "access:explain"),
         Grant.owner_id == station.owner_id,
         Grant.station_group_id.not_in(here),
         *group_list.stands(),

@@ -9,9 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from benchmarks import browsers, large_world
-from benchmarks.large_world import LARGE, OPERATOR, TYPICAL
+from benchmarks.large_world import LARGE, OPERATOR, PARTNERS, TYPICAL, email
 from portal.core.db import session_factory
 from portal.models import Base
+from portal.stations.models import Grant, StationGroup, StationGroupStation
 from tests.statements import plan, recorded, scans_of
 
 MOST_STATEMENTS = 12
@@ -20,7 +21,22 @@ PATHS = (
     "/station-groups", "/stations", "/stations?show=owned", "/stations?show=managed", "/stations?show=viewed",
     "/stations?q=basilea+1", "/stations?q=charger", "/stations?q=35", "/stations?q=nowhere", "/stations?page=3",
 )  # fmt: skip
-OF_THE_TYPICAL = ("/",)  # an overview of thousands of groups reads all sessions, and may
+OF_GROUPS = (
+    "/station-groups/{group}", "/station-groups/{group}/sharing", "/station-groups/{group}/sharing/add",
+    "/station-groups/{group}/why?email={other}", "/stations/{station}", "/stations/{station}/why?email={other}",
+)  # fmt: skip
+OF_THE_OWNER = (
+    *OF_GROUPS, "/station-groups/{group}/view-as?email={other}", "/stations/{station}/view-as?email={other}",
+    "/audit", "/invitations", "/user-groups", "/access",
+)  # fmt: skip
+# What is read of thousands of groups and tens of thousands of stations is a good part of all there is, and may be.
+OF_FEW = ("/", "/sessions", "/imports", "/drivers", "/shared-by-me", "/shared-with-me", "/access?email={other}")
+OF_THE_OPERATOR = (
+    "/", "/audit", "/operator/audit", "/operator/requests", "/operator/accounts", "/operator/accounts?q=person+12",
+)  # fmt: skip
+# The operator's list counts all accounts and walks along their addresses to the page; SQLite has no index for a part
+# of one.
+LISTS_ALL = {"/operator/accounts": {"account"}, "/operator/accounts?q=person+12": {"account"}}
 World = Callable[[int], str]
 
 
@@ -63,16 +79,36 @@ def many(session: Session) -> set[str]:
 TABLES = Base.metadata.sorted_tables
 
 
+def paths(session: Session, account: int) -> list[str]:
+    """The pages of the account; those of a group and a station for one of its own, and for one shared with it that it
+    administrates."""
+    if account == OPERATOR:
+        return [*PATHS, *OF_THE_OPERATOR]
+    shared = sa.select(Grant.station_group_id).where(Grant.email == email(account), Grant.role == "administrate")
+    lasting = shared.where(Grant.revoked_at.is_(None), Grant.ends_at.is_(None)).limit(1)
+    own = sa.select(StationGroup.id).where(StationGroup.owner_id == account).limit(1)
+    groups = {session.scalars(own).one(): [*OF_THE_OWNER, *(OF_FEW if account == TYPICAL else ())]}
+    groups[session.scalars(lasting).one()] = [*OF_GROUPS]
+    member, found = StationGroupStation, [*PATHS]
+    for group, asked in groups.items():
+        station = session.scalar(sa.select(member.station_id).where(member.station_group_id == group).limit(1))
+        found += [path.format(group=group, station=station, other=email(PARTNERS[0])) for path in asked]
+    session.rollback()
+    return found
+
+
 @pytest.mark.parametrize("account", [TYPICAL, LARGE, OPERATOR], ids=["typical", "large", "operator"])
 def test_no_first_page_reads_a_large_table(url: str, looking: Session, account: int) -> None:
-    large = many(looking)
+    large, scanned = many(looking), {}
     browser = browsers.browser(browsers.application(url), account)
-    for path in PATHS + (OF_THE_TYPICAL if account == TYPICAL else ()):
+    for path in paths(looking, account):
         with recorded() as statements:
             browsers.get(browser, path)
         assert len(statements) <= MOST_STATEMENTS, path
-        assert not scans_of(looking, statements, large), path
+        if found := scans_of(looking, statements, large - LISTS_ALL.get(path, set())):
+            scanned[path] = found
         looking.rollback()
+    assert not scanned
 
 
 def test_who_has_few_stations_searches_in_them_alone(url: str, looking: Session) -> None:

@@ -67,6 +67,7 @@ def _postgresql_scan(session: Session, statement: Statement, tables: set[str]) -
         node = waiting.pop()
         waiting += node.get("Plans", [])
         narrowed = "Index Cond" in node or "Recheck Cond" in node or "TID Cond" in node
-        if node.get("Relation Name") in tables and not narrowed:
+        writes = node["Node Type"] == "ModifyTable"  # how it finds its rows stands below it
+        if node.get("Relation Name") in tables and not narrowed and not writes:
             return f"{node['Node Type']} on {node['Relation Name']}"
     return ""

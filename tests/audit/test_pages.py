@@ -26,7 +26,7 @@ from tests.statements import plan, recorded
 
 LogIn = Callable[[Account], FlaskClient]
 PORTAL = Path(__file__).parents[2] / "portal"
-RECORDING = {"record", "_record", "assign"}  # what is called to write an entry
+RECORDING = {"record", "_record", "assign", "end"}  # what is called to write an entry
 MANY = 100_000
 SCAN = re.compile(r"SCAN audit_(entry|seal)\b(?!.*USING (COVERING )?INDEX)|Seq Scan on audit_")
 
@@ -220,6 +220,8 @@ def recorded_actions() -> set[str]:
             for target in node.targets
             if isinstance(target, ast.Name)
         }
+        defaults = [one for node in ast.walk(tree) if isinstance(node, ast.arguments) for one in node.defaults]
+        found |= {str(one.value) for one in defaults if isinstance(one, ast.Constant)}
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         for call in calls:
             if getattr(call.func, "attr", getattr(call.func, "id", "")) in RECORDING:

@@ -220,7 +220,8 @@ def recorded_actions() -> set[str]:
             for target in node.targets
             if isinstance(target, ast.Name)
         }
-        defaults = [one for node in ast.walk(tree) if isinstance(node, ast.arguments) for one in node.defaults]
+        verbs = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and node.name in RECORDING]
+        defaults = [one for verb in verbs for one in verb.args.defaults]
         found |= {str(one.value) for one in defaults if isinstance(one, ast.Constant)}
         calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
         for call in calls:

@@ -51,6 +51,7 @@ def preview_formatter(formatter: Formatter) -> Page | Response:
         try:
             found, chosen = _built(form, formatter)
             form.first_day.data, form.last_day.data = chosen.first_day, chosen.last_day
+            form.first_day.raw_data = form.last_day.raw_data = None  # else what was typed is shown: nothing
         except RuleBroken as broken:
             forms.show(form, broken)
     if found and form.whole.data and found.names:

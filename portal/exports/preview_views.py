@@ -57,6 +57,7 @@ def of_draft(form: TaskForm, task: ExportTask) -> Preview:
     days = previews.days_from(task, form.first_day.data, form.last_day.data)
     preview = previews.build(db.session(), task, *days)
     form.first_day.data, form.last_day.data = days
+    form.first_day.raw_data = form.last_day.raw_data = None  # else what was typed is shown: nothing
     return preview
 
 

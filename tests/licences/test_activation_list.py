@@ -181,4 +181,4 @@ def test_a_preview_costs_the_same_with_many_rows(session: Session, browser: Flas
     with recorded() as asked:
         browser.post(f"{HERE}/activate", data={"expected": "120"})
     assert count(session, Licence) == 120
-    assert len(asked) <= 20
+    assert len([text for text, _values in asked if text.startswith(("SELECT", "WITH"))]) <= 20  # what is written grows

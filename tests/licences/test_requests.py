@@ -132,14 +132,14 @@ def test_every_page_that_needs_one_says_what_is_missing(browser: FlaskClient, pa
 
 
 def test_what_waits_for_a_licence_asks_for_it_in_one_click(session: Session, logged_in: LogIn) -> None:
-    """On the overview, where others have shared; on "shared by me"; on the pages that say why; on a task."""
+    """On the overview, where others have shared; on "shared by me"; on the pages that say why."""
     master = world.account(session, "owner@x.example", Kind.AUTHORISATION)
     sub = world.account(session, "bare@x.example")
     world.grant(session, world.station_group(session, master), "display", sub.email)
     ids = examples(session, sub)
     browser = logged_in(sub)
     why = f"/station-groups/{ids['station_group_id']}/why?email=piquet@x.example"
-    for path in ("/", "/shared-by-me", f"/exports/tasks/{ids['task_id']}", why):
+    for path in ("/", "/shared-by-me", why):
         assert 'action="/licences/request"' in browser.get(path).text, path
     requests.ask(session, sub, Kind.AUTHORISATION)
     session.commit()

@@ -12,8 +12,11 @@ def tab_to(page: Page, wanted: Locator, *, back: bool = False) -> None:
     element = wanted.element_handle()
     for _ in range(MOST):
         if element.evaluate("e => e === document.activeElement"):
-            assert element.evaluate(SEEN), f"{wanted} has the focus and is not in the window"
-            return
+            for _moment in range(20):  # the page may still be scrolling there
+                if element.evaluate(SEEN):
+                    return
+                page.wait_for_timeout(100)
+            raise AssertionError(f"{wanted} has the focus and is not in the window")
         page.keyboard.press("Shift+Tab" if back else "Tab")
     raise AssertionError(f"the Tab key never comes to {wanted}")
 

@@ -1,7 +1,5 @@
 """The audit log: an owner sees what concerns his property and his account, the operator everything."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -17,7 +15,7 @@ from portal.audit.names import names
 from portal.audit.queries import Place, Wanted
 from portal.core.db import LARGEST_ID, db, reading_only
 from portal.core.web import guard, zone
-from portal.formats.csv_file import FORMULA
+from portal.formats import csv_download
 
 bp = Blueprint("audit", __name__)
 
@@ -133,12 +131,12 @@ def _csv(owner_id: int | None) -> Response:
     head += [gettext("Kind"), gettext("Subject"), gettext("Details")]
 
     def lines() -> Iterator[bytes]:
-        yield b"\xef\xbb\xbf" + _line(head)
+        yield csv_download.BEGINNING + csv_download.line(head)
         with reading_only(), Session(db.engine) as session:
             for entries in queries.everything(session, wanted):
                 known = names(session, entries)
                 for entry in entries:
-                    yield _line(_cells(sentences.told(entry, known)))
+                    yield csv_download.line(_cells(sentences.told(entry, known)))
 
     answer = Response(stream_with_context(lines()), mimetype="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = 'attachment; filename="audit-log.csv"'
@@ -151,12 +149,6 @@ def _cells(told: sentences.Told) -> list[str]:
     detail = json.dumps(entry.detail, ensure_ascii=False, sort_keys=True)
     stamp = f"{entry.at:%Y-%m-%d %H:%M:%S}"
     return [stamp, told.person, told.sentence, changes, told.owner, entry.action, entry.subject, detail]
-
-
-def _line(cells: list[str]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=";").writerow(["'" + cell if FORMULA.search(cell) else cell for cell in cells])
-    return text.getvalue().encode()
 
 
 blueprints = (bp,)

@@ -1,8 +1,6 @@
 """One task with its history, and what can be done with a single period."""
 
-import csv
-import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
@@ -26,7 +24,7 @@ from portal.exports.forms import AgainForm
 from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.reasons import advice
 from portal.exports.status import status
-from portal.formats.csv_settings import FORMULA
+from portal.formats import csv_download
 
 
 class Reader(TypedDict):
@@ -170,21 +168,15 @@ def missing_quarters(run: ExportRun) -> Response:
     head = [gettext("Meter"), gettext("From"), gettext("Until before"), gettext("Quarter hours")]
 
     def lines() -> Iterator[bytes]:
-        yield b"\xef\xbb\xbf" + _line(head)  # by it a spreadsheet knows that this is UTF-8
+        yield csv_download.BEGINNING + csv_download.line(head)
         for gap in gaps.stored(db.session(), run_id):
             span = (at.astimezone(zone).isoformat(" ", "minutes") for at in (gap.starts_at, gap.ends_at))
-            yield _line([gap.meter, *span, str(gap.quarters)])
+            yield csv_download.line([gap.meter, *span, str(gap.quarters)])
 
     # At once and not piece by piece: it is small, and a slow reader keeps no transaction open.
     answer = Response(b"".join(lines()), mimetype="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="missing-{run.period_start:%Y%m%d}-{run_id}.csv"'
     return answer
-
-
-def _line(cells: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=";").writerow([f"'{cell}" if FORMULA.match(cell) else cell for cell in cells])
-    return text.getvalue().encode()
 
 
 @bp.post("/runs/<int:run_id>/retry")

@@ -1,7 +1,5 @@
 """Access reviews: what is shared by the reader and with him, to look through, confirm, revoke and take along."""
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 
 from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
@@ -17,7 +15,7 @@ from portal.core.errors import RuleBroken
 from portal.core.paging import SIZE
 from portal.core.urls import inner_path
 from portal.core.web import guard
-from portal.formats.csv_file import FORMULA
+from portal.formats import csv_download
 from portal.sharing import endings, operations, queries, received, reviews
 from portal.sharing.review_words import CHOICES, OF_LINE
 from portal.sharing.reviews import Filter, Line
@@ -193,16 +191,10 @@ def _reason(broken: RuleBroken) -> str:
 
 def _csv(name: str, head: list[str], rows: Iterable[list[str]]) -> Response:
     def lines() -> Iterator[bytes]:
-        yield b"\xef\xbb\xbf"  # by it a spreadsheet knows that this is UTF-8
-        yield _line(head)
+        yield csv_download.BEGINNING
+        yield csv_download.line(head)
         for row in rows:
-            yield _line(row)
+            yield csv_download.line(row)
 
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return Response(stream_with_context(lines()), mimetype="text/csv; charset=utf-8", headers=headers)
-
-
-def _line(cells: Iterable[str]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=";").writerow([f"'{cell}" if FORMULA.match(cell) else cell for cell in cells])
-    return text.getvalue().encode()

@@ -112,6 +112,28 @@ def add_formatter(session: Session, owner: Account, format_: str = "csv", **sett
     return row
 
 
+def task_form(scene: Scene, **other: object) -> dict[str, object]:
+    """What the form of a new task sends for three days of the scene's group."""
+    return {
+        "name": "Second",
+        "station_group": scene.group.id,
+        "scope": "charging_points",
+        "user": scene.owner.email,
+        "formatter": scene.formatter.id,
+        "destination": scene.destination.id,
+        "interval": "daily",
+        "trigger": "all_values",
+        "hours_after_end": 12,
+        "starts_on": START.isoformat(),
+        "ends_on": (START + timedelta(days=2)).isoformat(),
+        "time_zone": "Europe/Zurich",
+        "corrections": "confirm",
+        "pause_after": 20,
+        "periods_per_file": 1,
+        **other,
+    }
+
+
 def lend(session: Session, scene: Scene, email: str) -> tuple[DestinationLoan, FormatterLoan]:
     """Lend destination and formatter to an address, so that its task can be made of them."""
     lent_by = {"email": email, "lent_by_id": scene.owner.id}

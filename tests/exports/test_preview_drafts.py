@@ -17,7 +17,7 @@ from portal.core.files import StoredFile
 from portal.exports.models import ExportRun, ExportTask
 from portal.licences.models import Licence
 from tests import world
-from tests.exports.scene import START, Scene, plan
+from tests.exports.scene import Scene, plan, task_form
 
 LogIn = Callable[[Account], FlaskClient]
 Form = dict[str, object]
@@ -31,23 +31,8 @@ def browser(logged_in: LogIn, scene: Scene) -> FlaskClient:
 
 @pytest.fixture
 def form(scene: Scene) -> Form:
-    return {
-        "name": "Second",
-        "station_group": scene.group.id,
-        "scope": "charging_points",
-        "user": scene.owner.email,
-        "formatter": scene.formatter.id,
-        "destination": scene.destination.id,
-        "interval": "daily",
-        "trigger": "hours_after_end",
-        "hours_after_end": 7,
-        "starts_on": START.isoformat(),
-        "ends_on": (START + timedelta(days=2)).isoformat(),
-        "time_zone": "Europe/Zurich",
-        "corrections": "never",
-        "pause_after": 3,
-        "periods_per_file": 2,
-    }
+    more = {"trigger": "hours_after_end", "hours_after_end": 7, "corrections": "never", "pause_after": 3}
+    return task_form(scene, **more, periods_per_file=2)
 
 
 def _edit(scene: Scene) -> str:

@@ -24,7 +24,7 @@ from tests import world
 from tests.accounts.post import shown
 from tests.exports import scene as scenes
 from tests.exports.conftest import Sessions
-from tests.exports.scene import START, Scene, plan, runs
+from tests.exports.scene import START, Scene, plan, runs, task_form
 from tests.statements import recorded
 
 LogIn = Callable[[Account], FlaskClient]
@@ -41,27 +41,6 @@ def guest(session: Session, scene: Scene) -> Account:
     """Holds all licences; what the owner's group is to it, a test says."""
     world.licence(session, scene.owner, Kind.AUTHORISATION)
     return world.account(session, "guest@demo.example", Kind.AUTHORISATION, Kind.AUTO_EXPORT)
-
-
-def _form(scene: Scene, **other: object) -> dict[str, object]:
-    return {
-        "name": "Second",
-        "station_group": scene.group.id,
-        "scope": "charging_points",
-        "user": scene.owner.email,
-        "formatter": scene.formatter.id,
-        "destination": scene.destination.id,
-        "interval": "daily",
-        "trigger": "all_values",
-        "hours_after_end": 12,
-        "starts_on": START.isoformat(),
-        "ends_on": (START + timedelta(days=2)).isoformat(),
-        "time_zone": "Europe/Zurich",
-        "corrections": "confirm",
-        "pause_after": 20,
-        "periods_per_file": 1,
-        **other,
-    }
 
 
 def _named(session: Session, name: str) -> ExportTask | None:
@@ -93,7 +72,7 @@ def test_the_list_of_a_stranger_is_empty(session: Session, scene: Scene, logged_
 
 
 def test_a_task_is_saved_and_planned_at_once(session: Session, scene: Scene, browser: FlaskClient) -> None:
-    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    answer = browser.post("/exports/tasks/new", data=task_form(scene))
     row = _named(session, "Second")
     assert row is not None
     assert answer.location == f"/exports/tasks/{row.id}"
@@ -109,7 +88,7 @@ def test_without_the_licence_there_is_its_request_instead_of_the_form(
     page = browser.get("/exports/tasks/new").text
     assert 'action="/licences/request"' in page
     assert 'name="hours_after_end"' not in page
-    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    answer = browser.post("/exports/tasks/new", data=task_form(scene))
     assert answer.status_code == 422
     assert "The licence Auto-export is missing: request it first." in answer.text
     assert _named(session, "Second") is None
@@ -120,7 +99,7 @@ def test_a_change_without_the_licence_is_saved_and_says_that_it_waits(
 ) -> None:
     session.execute(sa.update(Licence).values(ends_at=clock.now() - timedelta(days=1)))
     session.commit()
-    page = browser.post(_url(scene, "/edit"), data=_form(scene), follow_redirects=True).text
+    page = browser.post(_url(scene, "/edit"), data=task_form(scene), follow_redirects=True).text
     assert _named(session, "Second") is not None
     assert "It waits: the licence Auto-export is missing" in page
 
@@ -148,7 +127,7 @@ def test_a_change_without_the_licence_is_saved_and_says_that_it_waits(
 def test_bad_input_stands_at_its_field_and_nothing_is_lost(
     session: Session, scene: Scene, browser: FlaskClient, field: str, value: object, words: str
 ) -> None:
-    answer = browser.post("/exports/tasks/new", data=_form(scene, **{field: value}))
+    answer = browser.post("/exports/tasks/new", data=task_form(scene, **{field: value}))
     assert answer.status_code == 422
     assert words in answer.text
     assert f'id="{field}-error"' in answer.text
@@ -159,7 +138,7 @@ def test_bad_input_stands_at_its_field_and_nothing_is_lost(
 def test_meters_without_identifier_are_named_and_linked(session: Session, scene: Scene, browser: FlaskClient) -> None:
     scene.connectors[1].metering_code = " "
     session.commit()
-    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    answer = browser.post("/exports/tasks/new", data=task_form(scene))
     assert answer.status_code == 422
     assert "1 of 2 meters have no Metering Code" in answer.text
     assert f'href="/connectors/{scene.connectors[1].id}">Centro · 2' in answer.text
@@ -169,7 +148,7 @@ def test_meters_without_identifier_are_named_and_linked(session: Session, scene:
 def test_meters_with_one_identifier_are_refused(session: Session, scene: Scene, browser: FlaskClient) -> None:
     scene.connectors[1].metering_code = f"{scene.connectors[0].metering_code} "
     session.commit()
-    assert "the same Metering Code" in browser.post("/exports/tasks/new", data=_form(scene)).text
+    assert "the same Metering Code" in browser.post("/exports/tasks/new", data=task_form(scene)).text
 
 
 @pytest.mark.parametrize(
@@ -184,7 +163,7 @@ def test_an_identifier_that_no_receiver_takes_is_refused_by_the_meters_name(
 ) -> None:
     scene.connectors[1].metering_code = code
     session.commit()
-    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    answer = browser.post("/exports/tasks/new", data=task_form(scene))
     assert answer.status_code == 422
     assert words in answer.text
     assert f'href="/connectors/{scene.connectors[1].id}">Centro · 2' in answer.text
@@ -264,7 +243,7 @@ def test_what_a_format_would_refuse_is_refused_when_the_task_is_saved(
     for name, value in entered.items():
         setattr(second, name, value)
     session.commit()
-    answer = browser.post("/exports/tasks/new", data=_form(scene))
+    answer = browser.post("/exports/tasks/new", data=task_form(scene))
     assert answer.status_code == 422
     assert words in answer.text
     assert 'id="formatter-error"' in answer.text
@@ -280,7 +259,7 @@ def test_what_every_format_takes_is_saved(session: Session, scene: Scene, browse
         settings: dict[str, object] = {"file_name": ""} | (COMPANIES if format_ in ("sdat", "mscons") else {})
         formatter = scenes.add_formatter(session, scene.owner, format_, **settings)
         session.commit()
-        data = _form(scene, name=format_, formatter=formatter.id)
+        data = task_form(scene, name=format_, formatter=formatter.id)
         assert browser.post("/exports/tasks/new", data=data).status_code == 302, format_
 
 
@@ -289,7 +268,7 @@ def test_a_driver_who_charged_there_can_be_exported(session: Session, scene: Sce
     known = scenes.add_driver(session, scene.owner, driver.email)
     scenes.charge(session, scene.connectors[0], scenes.BEGINS_AT, 100, driver=known)
     session.commit()
-    browser.post("/exports/tasks/new", data=_form(scene, scope="driver", user="Driver@demo.example"))
+    browser.post("/exports/tasks/new", data=task_form(scene, scope="driver", user="Driver@demo.example"))
     row = _named(session, "Second")
     assert row is not None
     assert (row.scope, row.user_id) == ("driver", driver.id)
@@ -300,7 +279,7 @@ def test_drivers_that_cannot_be_chosen_look_alike(session: Session, scene: Scene
     session.commit()
     texts = []
     for user in ("elsewhere@demo.example", "nobody@demo.example"):
-        answer = browser.post("/exports/tasks/new", data=_form(scene, scope="driver", user=user))
+        answer = browser.post("/exports/tasks/new", data=task_form(scene, scope="driver", user=user))
         assert answer.status_code == 422
         texts.append(shown(answer).replace(user, "X"))
     assert "No driver with this address" in texts[0]
@@ -313,7 +292,7 @@ def test_a_display_grant_does_not_let_a_task_be_made(
     world.grant(session, scene.group, "display", guest.email)
     formatter = scenes.add_formatter(session, guest)
     destination = scenes.add_destination(session, vault, sshd, guest, "")  # type: ignore[arg-type]  # the fixture
-    data = _form(scene, formatter=formatter.id, destination=destination.id)
+    data = task_form(scene, formatter=formatter.id, destination=destination.id)
     assert logged_in(guest).post("/exports/tasks/new", data=data).status_code == 422
     assert _named(session, "Second") is None
 
@@ -327,7 +306,7 @@ def test_a_manager_exports_a_shared_group_but_no_hidden_driver(
     scenes.charge(session, scene.connectors[0], scenes.BEGINS_AT, 100, driver=known)
     formatter = scenes.add_formatter(session, guest)
     destination = scenes.add_destination(session, vault, sshd, guest, "")  # type: ignore[arg-type]  # the fixture
-    data = _form(scene, formatter=formatter.id, destination=destination.id)
+    data = task_form(scene, formatter=formatter.id, destination=destination.id)
     browser = logged_in(guest)
     answer = browser.post("/exports/tasks/new", data=data | {"scope": "driver", "user": driver.email})
     assert "does not show you its drivers" in answer.text
@@ -365,7 +344,7 @@ def test_parts_of_somebody_else_cannot_be_used(
         else scenes.add_destination(session, vault, sshd, guest, "")  # type: ignore[arg-type]  # the fixture
     )
     session.commit()
-    assert browser.post("/exports/tasks/new", data=_form(scene, **{part: theirs.id})).status_code == 422
+    assert browser.post("/exports/tasks/new", data=task_form(scene, **{part: theirs.id})).status_code == 422
 
 
 @pytest.mark.parametrize("path", ["", "/status", "/edit", "/delete"])
@@ -380,7 +359,7 @@ def test_who_may_only_look_changes_nothing(
 ) -> None:
     world.grant(session, scene.group, "display", guest.email)
     browser = logged_in(guest)
-    assert browser.post(_url(scene, path), data=_form(scene)).status_code == 403
+    assert browser.post(_url(scene, path), data=task_form(scene)).status_code == 403
     page = browser.get(_url(scene))
     assert page.status_code == 200
     assert "This export belongs to" in page.text
@@ -409,7 +388,7 @@ def test_an_earlier_first_day_adds_periods_and_delivered_ones_stay(
     plan(session)
     runs(session)[0].state = "delivered"
     session.commit()
-    data = _form(scene, name="Monthly to IS-E", starts_on="2026-03-26", ends_on="2026-03-29")
+    data = task_form(scene, name="Monthly to IS-E", starts_on="2026-03-26", ends_on="2026-03-29")
     assert browser.post(_url(scene, "/edit"), data=data).status_code == 302
     found = [(run.period_start.day, run.state) for run in runs(session)]
     assert found == [(26, "due"), (27, "due"), (28, "delivered"), (29, "due")]
@@ -417,7 +396,7 @@ def test_an_earlier_first_day_adds_periods_and_delivered_ones_stay(
 
 def test_the_time_zone_stays_once_periods_are_planned(session: Session, scene: Scene, browser: FlaskClient) -> None:
     plan(session)
-    answer = browser.post(_url(scene, "/edit"), data=_form(scene, time_zone="Europe/London"))
+    answer = browser.post(_url(scene, "/edit"), data=task_form(scene, time_zone="Europe/London"))
     assert answer.status_code == 422
     assert "Make a new task for another time zone" in answer.text
 
@@ -619,7 +598,7 @@ def test_periods_are_counted_before_they_are_exported_again(
 
 
 def test_what_happens_afterwards_is_saved_and_shown_again(session: Session, scene: Scene, browser: FlaskClient) -> None:
-    browser.post("/exports/tasks/new", data=_form(scene, corrections="never", pause_after=4, periods_per_file=3))
+    browser.post("/exports/tasks/new", data=task_form(scene, corrections="never", pause_after=4, periods_per_file=3))
     row = _named(session, "Second")
     assert row is not None
     assert (row.corrections, row.pause_after, row.periods_per_file) == ("never", 4, 3)

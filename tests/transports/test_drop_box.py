@@ -22,6 +22,13 @@ from tests.transports.targets import on_drop_box
 OUTSIDE = Path("/etc/passwd")
 
 
+@pytest.fixture(scope="module")
+def drop_box() -> Iterator[DropBox]:
+    """Its own server: these tests look at the whole folder, which others may not write to."""
+    with run_drop_box() as server:
+        yield server
+
+
 @pytest.fixture
 def client(drop_box: DropBox) -> Iterator[paramiko.SFTPClient]:
     """A client with none of the product's own checks; the folder is emptied afterwards."""

@@ -2,12 +2,15 @@
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
 from wtforms import BooleanField, IntegerField, PasswordField, RadioField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
+from portal.core.errors import RuleBroken
 from portal.delivery.labels import CHECKS, PROTOCOLS, WRITINGS
 from portal.delivery.models import CertificateCheck, Login, Protocol, Writing
 from portal.delivery.operations import Address
+from portal.transports.sftp import LARGEST_KEY_FILE
 
 MUST = InputRequired(_l("This must be filled in."))
 PLAIN = {"autocomplete": "off", "spellcheck": "false", "autocapitalize": "off"}
@@ -105,13 +108,32 @@ class PasswordForm(FlaskForm):  # type: ignore[misc]  # as above
 
 
 class KeyForm(FlaskForm):  # type: ignore[misc]  # as above
-    private_key = TextAreaField(
-        _l("Private key"),
-        [MUST, Length(max=20_000)],
-        description=_l("OpenSSH, PEM or PKCS#8, pasted as text. It is kept encrypted and never shown again."),
-        render_kw={**PLAIN, "rows": 6},
+    key_file = FileField(
+        _l("File of the private key"),
+        description=_l("OpenSSH, PEM or PKCS#8, such as id_ed25519; not the file that ends in .pub."),
     )
-    passphrase = PasswordField(_l("Passphrase"), [Length(max=500)], render_kw={"autocomplete": "new-password"})
+    private_key = TextAreaField(
+        _l("Or the private key as text"),
+        [Length(max=LARGEST_KEY_FILE)],
+        description=_l("It is kept encrypted and never shown again."),
+        render_kw={**PLAIN, "rows": 4},
+    )
+    passphrase = PasswordField(
+        _l("Passphrase"),
+        [Length(max=500)],
+        description=_l("Only where the key is protected by one; it is not kept."),
+        render_kw={"autocomplete": "new-password"},
+    )
+
+    def key(self) -> str | bytes:
+        """What was pasted, or the bytes of the file, of one that is too large only so many that it shows. RuleBroken
+        where there is neither, or both."""
+        file, text = self.key_file.data, (self.private_key.data or "").strip()
+        if not file and not text:
+            raise RuleBroken("key_file", "Choose the file of the key, or paste the key below.")
+        if file and text:
+            raise RuleBroken("private_key", "Choose a file or paste the key, not both.")
+        return file.stream.read(LARGEST_KEY_FILE + 1) if file else text
 
 
 class LendForm(FlaskForm):  # type: ignore[misc]  # as above

@@ -27,6 +27,7 @@ from portal.transports.sftp import (
     PassphraseNeededError,
     PassphraseWrongError,
     generate_key_pair,
+    text_of_file,
     unlocked,
 )
 
@@ -188,15 +189,18 @@ def make_key(session: Session, actor: Account, row: Destination, vault: Vault) -
 
 
 def upload_key(
-    session: Session, actor: Account, row: Destination, vault: Vault, private_pem: str, passphrase: str
+    session: Session, actor: Account, row: Destination, vault: Vault, private_key: str | bytes, passphrase: str
 ) -> None:
-    """Seal a private key that the actor has already, without its passphrase. RuleBroken."""
+    """Seal a private key that the actor has already, pasted as text or as the bytes of its file, without its
+    passphrase. RuleBroken."""
+    field = "key_file" if isinstance(private_key, bytes) else "private_key"
     try:
-        pair = unlocked(private_pem, passphrase or None)
+        text = text_of_file(private_key) if isinstance(private_key, bytes) else private_key
+        pair = unlocked(text, passphrase or None)
     except (PassphraseNeededError, PassphraseWrongError) as error:
         raise RuleBroken("passphrase", error.template) from None
     except BadKeyError as error:
-        raise RuleBroken("private_key", error.template, **error.params) from None
+        raise RuleBroken(field, error.template, **error.params) from None
     row.login, row.public_key = Login.KEY.value, pair.public
     _seal(session, actor, row, vault, pair.private)
 

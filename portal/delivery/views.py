@@ -15,7 +15,7 @@ from portal.core.config import Settings
 from portal.core.db import db
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.vault import Vault, VaultError
-from portal.core.web import guard, limiter
+from portal.core.web import guard, limiter, takes_files
 from portal.delivery import labels, operations, queries
 from portal.delivery.forms import DestinationForm, KeyForm, LendForm, PasswordForm
 from portal.delivery.loans import DESTINATIONS
@@ -103,6 +103,7 @@ def edit(destination: Destination) -> Page:
 
 
 @bp.route("/<int:destination_id>/log-in", methods=["GET", "POST"])
+@takes_files
 @guard("destination:edit", destination=queries.destination)
 def log_in(destination: Destination) -> Page:
     if destination.login == Login.KEY:
@@ -120,7 +121,7 @@ def _own_key(destination: Destination) -> Page:
     form = KeyForm()
     if form.validate_on_submit():
         try:
-            fields = (form.private_key.data or "", form.passphrase.data or "")
+            fields = (form.key(), form.passphrase.data or "")
             operations.upload_key(db.session(), current_account(), destination, _vault(), *fields)
         except RuleBroken as broken:
             forms.show(form, broken)

@@ -19,6 +19,7 @@ from portal.transports.ssh import (
     seen_host_key,
 )
 from portal.transports.ssh_keys import (
+    LARGEST_KEY_FILE,
     BadKeyError,
     HostKey,
     KeyPair,
@@ -26,11 +27,13 @@ from portal.transports.ssh_keys import (
     PassphraseWrongError,
     generate_key_pair,
     public_line,
+    text_of_file,
     unlocked,
 )
 from portal.transports.targets import SftpTarget
 
 __all__ = [
+    "LARGEST_KEY_FILE",
     "BadKeyError",
     "HostKey",
     "KeyPair",
@@ -43,6 +46,7 @@ __all__ = [
     "generate_key_pair",
     "probe",
     "public_line",
+    "text_of_file",
     "unlocked",
 ]
 

@@ -15,9 +15,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-_LARGEST_KEY_FILE = 20_000  # characters; RSA with 16,384 bits takes 13,000
+LARGEST_KEY_FILE = 20_000  # bytes; RSA with 16,384 bits takes 13,000
 _SMALLEST_RSA = 2048  # bits; NIST SP 800-131A
+_PUBLIC = ("ssh-", "ecdsa-", "sk-", "---- BEGIN SSH2 PUBLIC KEY", "-----BEGIN PUBLIC KEY", "-----BEGIN RSA PUBLIC KEY")
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")  # RFC 5656
+_NO_KEY_FILE = "This is not a private key file (OpenSSH, PEM or PKCS#8)."
 _Loaded = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
 
@@ -85,6 +87,34 @@ def unlocked(private_pem: str, passphrase: str | None = None) -> KeyPair:
     return KeyPair(private=_openssh(key), public=_line(key))
 
 
+def text_of_file(data: bytes) -> str:
+    """The key in a file as text: the binary form of PKCS#8 as PEM, what Windows puts in front left out. BadKeyError for
+    what is too large to be a key, holds nothing, or is no text."""
+    if len(data) > LARGEST_KEY_FILE:
+        raise BadKeyError("The file is larger than a key can be (%(most)s kB).", most=LARGEST_KEY_FILE // 1000)
+    if not data.strip():
+        raise BadKeyError("The file is empty.")
+    if data.startswith(b"\x30"):  # a sequence in DER, where every text form begins with a dash or a letter
+        return _as_pem(data)
+    encoding = "utf-16" if data.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        raise BadKeyError(_NO_KEY_FILE) from None
+
+
+def _as_pem(der: bytes) -> str:
+    try:
+        key = serialization.load_der_private_key(der, None)
+    except TypeError:  # how cryptography says "encrypted"
+        kind = "ENCRYPTED PRIVATE KEY"
+        return f"-----BEGIN {kind}-----\n{base64.encodebytes(der).decode()}-----END {kind}-----\n"
+    except (ValueError, UnsupportedAlgorithm):
+        raise BadKeyError(_NO_KEY_FILE) from None
+    form, lock = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return key.private_bytes(serialization.Encoding.PEM, form, lock).decode()
+
+
 def signing_key(private_pem: str, passphrase: str | None = None) -> paramiko.PKey:
     """The key as paramiko signs with it. Raises as `public_line` does."""
     key = _load(private_pem, passphrase)
@@ -122,8 +152,10 @@ def _load(private_pem: str, passphrase: str | None) -> _Loaded:
 def _decrypted(pem: str, passphrase: str | None) -> object:
     if pem.startswith("PuTTY-User-Key-File"):
         raise BadKeyError("This is a PuTTY key: export it from PuTTYgen as an OpenSSH key.")
-    if len(pem) > _LARGEST_KEY_FILE or not pem.startswith("-----BEGIN") or "PRIVATE KEY" not in pem:
-        raise BadKeyError("This is not a private key file (OpenSSH, PEM or PKCS#8).")
+    if pem.startswith(_PUBLIC):
+        raise BadKeyError("This is the public part of a key: take the other one, usually the file without .pub.")
+    if len(pem) > LARGEST_KEY_FILE or not pem.startswith("-----BEGIN") or "PRIVATE KEY" not in pem:
+        raise BadKeyError(_NO_KEY_FILE)
     try:
         return _parsed(pem, None)
     except TypeError:  # how cryptography says "encrypted"

@@ -2,11 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, PublicFormat
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from portal.accounts.models import Account
 from portal.core.audit import AuditEntry
@@ -30,6 +34,9 @@ FORM = {
     "certificate_check": "system",
     "writing": "hidden",
 }
+LOCKED = Ed25519PrivateKey.generate().private_bytes(
+    Encoding.PEM, PrivateFormat.OpenSSH, BestAvailableEncryption(b"open sesame")
+)
 PATHS = ("", "/edit", "/log-in", "/host-key", "/test", "/delete")
 
 
@@ -209,6 +216,50 @@ def test_an_uploaded_key_is_kept_without_being_sent_back(
     answer = browser.post(_url(row, "/log-in"), data={"private_key": damaged})
     assert answer.status_code == 422
     assert damaged.splitlines()[2] not in answer.text
+
+
+def _send(browser: FlaskClient, row: Destination, data: bytes, **fields: str) -> TestResponse:
+    return browser.post(_url(row, "/log-in"), data={"key_file": (BytesIO(data), "id_ed25519"), **fields})
+
+
+def test_the_file_of_a_key_is_uploaded_with_its_passphrase(
+    session: Session, destination: Destination, browser: FlaskClient, vault: Vault
+) -> None:
+    session.commit()
+    key, lock = Ed25519PrivateKey.generate(), BestAvailableEncryption(b"open sesame")
+    answer = _send(
+        browser, destination, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock), passphrase="open sesame"
+    )
+    row = _only(session)
+    assert answer.status_code == 302
+    assert row.public_key == key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    assert "open sesame" not in vault.open(place(row), row.sealed_secret or b"")
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "field", "says"),
+    [
+        (b"", {}, "key_file", "Choose the file of the key, or paste the key below."),
+        (b"x" * 3_000_000, {}, "key_file", "larger than a key can be (20 kB)"),
+        (b"\x00\x01\x02", {}, "key_file", "This is not a private key file"),
+        (b"ssh-ed25519 AAAA me", {}, "key_file", "This is the public part of a key"),
+        (LOCKED, {}, "passphrase", "The key is encrypted: enter its passphrase."),
+        (LOCKED, {"passphrase": "wrong"}, "passphrase", "The passphrase does not open this key."),
+        (LOCKED, {"private_key": "x"}, "private_key", "Choose a file or paste the key, not both."),
+    ],
+)
+def test_what_is_no_key_is_refused_at_its_field_and_the_present_key_stays(
+    session: Session, destination: Destination, browser: FlaskClient, data: bytes, fields: dict[str, str], field: str,
+    says: str,
+) -> None:  # fmt: skip
+    before, url = destination.sealed_secret, _url(destination, "/log-in")
+    session.commit()
+    file = {"key_file": (BytesIO(data), "id_ed25519")} if data else {}
+    answer = browser.post(url, data={**file, **fields})
+    assert answer.status_code == 422
+    assert says in answer.text.split(f'id="{field}-error"')[1].split("</div>")[0]
+    assert _only(session).sealed_secret == before
+    assert LOCKED.splitlines()[1].decode() not in answer.text
 
 
 def test_the_shown_host_key_is_confirmed(

@@ -13,6 +13,7 @@ from portal.transports.sftp import (
     PassphraseWrongError,
     generate_key_pair,
     public_line,
+    text_of_file,
 )
 from portal.transports.ssh_keys import fingerprint, signing_key
 
@@ -56,6 +57,39 @@ def test_it_opens_encrypted_keys_with_their_passphrase_only(key: Key, form: seri
         public_line(text, "another")
 
 
+@pytest.mark.parametrize("passphrase", ["", "grüezi"])
+@pytest.mark.parametrize("key", [RSA, ED25519, ECDSA], ids=["rsa", "ed25519", "ecdsa"])
+def test_a_file_may_hold_the_binary_form_of_pkcs8(key: Key, passphrase: str) -> None:
+    lock = serialization.BestAvailableEncryption(passphrase.encode()) if passphrase else serialization.NoEncryption()
+    der = key.private_bytes(serialization.Encoding.DER, PKCS8, lock)
+    assert public_line(text_of_file(der), passphrase or None) == line_of(key)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_may_have_passed_through_an_editor_of_windows(encoding: str) -> None:
+    text = text_of(ED25519).replace("\n", "\r\n")
+    assert public_line(text_of_file(text.encode(encoding))) == line_of(ED25519)
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "The file is empty"),
+        (b" \r\n", "The file is empty"),
+        (b"-----BEGIN PRIVATE KEY-----" * 1000, "larger than a key can be"),
+        (b"\x30\x82 no key", "not a private key file"),
+        (b"\x89PNG\r\n\x1a\n", "not a private key file"),
+        (line_of(ED25519).encode(), "the public part of a key"),
+        (line_of(ECDSA).encode(), "the public part of a key"),
+        (b"-----BEGIN PUBLIC KEY-----\nMCow\n-----END PUBLIC KEY-----\n", "the public part of a key"),
+        (b"-----BEGIN CERTIFICATE-----\nMCow\n-----END CERTIFICATE-----\n", "not a private key file"),
+    ],
+)
+def test_a_file_that_holds_no_private_key_is_refused_in_words(data: bytes, says: str) -> None:
+    with pytest.raises(BadKeyError, match=says):
+        public_line(text_of_file(data))
+
+
 def test_a_passphrase_that_is_not_needed_does_no_harm() -> None:
     assert public_line(text_of(RSA), "not needed") == line_of(RSA)
 
@@ -69,7 +103,7 @@ def test_pasted_keys_may_have_blanks_around_and_windows_line_ends() -> None:
     [
         ("", "not a private key"),
         ("hello", "not a private key"),
-        (line_of(ED25519), "not a private key"),
+        (line_of(ED25519), "the public part of a key"),
         ("PuTTY-User-Key-File-3: ssh-ed25519", "PuTTYgen"),
         (text_of(ED25519)[:120] + "\n-----END OPENSSH PRIVATE KEY-----", "damaged"),
         (text_of(RSA, PKCS8).replace("M", "N", 5), "damaged"),

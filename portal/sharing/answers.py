@@ -1,9 +1,11 @@
 """What the pages about grants share: who may give what, the page that asks before something shrinks, what is told."""
 
 import hashlib
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 
 from flask import flash, redirect, render_template, request, url_for
+from flask_babel import gettext
 from flask_login import current_user
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
@@ -11,10 +13,12 @@ from werkzeug.wrappers import Response
 from portal.accounts.blueprint import reader, site_links
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
-from portal.core import authz, clock, letters, web
+from portal.core import authz, clock, forms, letters, web
+from portal.core.db import db
 from portal.core.display import ngettext
+from portal.core.errors import RuleBroken
 from portal.core.web import limiter
-from portal.sharing import invitations, reminders
+from portal.sharing import invitations, operations, queries, reminders
 from portal.sharing.operations import Done
 from portal.sharing.shrinking import GIVE
 from portal.sharing.terms import first_day, last_day
@@ -33,6 +37,22 @@ def roles(session: Session, group: StationGroup) -> list[Permission]:
     return [role for role, act in GIVE.items() if act in allowed]
 
 
+def roles_on_all(session: Session, station_group_ids: Iterable[int]) -> list[Permission]:
+    """The permissions that the reader may give on every one of these groups."""
+    ids = set(station_group_ids)
+    held = authz.standings(session, current_user.id, ids)
+    allowed = [authz.actions([one for one in held if one.station_group_id == row_id]) for row_id in ids]
+    return [role for role, act in GIVE.items() if all(act in actions for actions in allowed)]
+
+
+def reason(broken: RuleBroken) -> str:
+    """Why nothing was done, with the recipient where the rule is about one of several."""
+    if isinstance(broken, operations.RefusedFor):
+        who = queries.recipient(db.session(), broken.grant)
+        return str(gettext("%(who)s: %(reason)s", who=who, reason=forms.words(broken)))
+    return forms.words(broken)
+
+
 def proposed_end(owner: Account, own_end: datetime | None) -> date | None:
     """The last day that a form proposes: after the owner's usual duration, else his maximum, within the giver's own."""
     days = owner.grant_default_days or owner.grant_most_days
@@ -47,16 +67,18 @@ def agreed(done: Done) -> bool:
     return request.form.get("agreed") == _fingerprint(done)
 
 
-def ask(session: Session, group: StationGroup, done: Done, action: str) -> str:
-    """The page that lists what a change would do, with a button that sends the same again; nothing is changed yet."""
+def ask(session: Session, group: StationGroup | None, done: Done, action: str, back: str = "") -> str:
+    """The page that lists what a change would do, with a button that sends the same again; nothing is changed yet.
+    Without a group each grant is told with its own, and `back` is where the reader comes from."""
     page = render_template(
         "sharing/consequences.html",
         group=group,
+        names={} if group else queries.group_names(session, [row.grant_id for row in done.all]),
         done=done,
         action=action,
         entries=[(name, text) for name, text in request.form.items(multi=True) if name not in ONCE],
         fingerprint=_fingerprint(done),
-        back=url_for("sharing.list_grants", station_group_id=group.id),
+        back=url_for("sharing.list_grants", station_group_id=group.id) if group else back,
     )
     session.rollback()
     return page

@@ -14,7 +14,7 @@ from portal.core.errors import RuleBroken
 from portal.core.paging import SIZE
 from portal.core.web import guard
 from portal.sharing import endings, operations, queries
-from portal.sharing.answers import agreed, ask, letters_limit, roles, say_revoked, tell
+from portal.sharing.answers import agreed, ask, letters_limit, reason, roles, say_revoked, tell
 from portal.sharing.forms import ChangeChosenForm
 from portal.stations import queries as stations
 from portal.stations.models import Grant, StationGroup
@@ -33,7 +33,7 @@ def revoke(station_group: StationGroup) -> Page:
         try:
             ended = operations.revoke_all(session, current_account(), grants)
         except RuleBroken as broken:
-            flash(_reason(broken), "danger")
+            flash(reason(broken), "danger")
             return redirect(url_for("sharing.list_grants", station_group_id=station_group.id))
         session.commit()
         return say_revoked(session, station_group, ended)
@@ -58,7 +58,7 @@ def change(station_group: StationGroup) -> Page:
             done = operations.change_all(session, current_account(), grants, form.offer_for)
         except RuleBroken as broken:
             session.rollback()  # some are changed already
-            forms.show(form, RuleBroken("", "Nothing is changed. %(reason)s", reason=_reason(broken)))
+            forms.show(form, RuleBroken("", "Nothing is changed. %(reason)s", reason=reason(broken)))
         else:
             if not agreed(done):
                 return ask(session, station_group, done, request.path)
@@ -69,7 +69,13 @@ def change(station_group: StationGroup) -> Page:
                 ngettext("%(num)s authorisation is changed.", "%(num)s authorisations are changed.", count), "success"
             )
             return redirect(url_for("sharing.list_grants", station_group_id=station_group.id))
-    page = render_template("sharing/change_chosen.html", group=station_group, form=form, lines=_named(grants))
+    page = render_template(
+        "sharing/change_chosen.html",
+        group=station_group,
+        form=form,
+        lines=_named(grants),
+        back=url_for("sharing.list_grants", station_group_id=station_group.id),
+    )
     return page, 422 if form.errors else 200
 
 
@@ -88,11 +94,3 @@ def _nothing_ticked(group: StationGroup) -> Response:
 def _named(grants: Sequence[Grant]) -> list[tuple[int, str, str]]:
     """Id, recipient and permission of each."""
     return [(grant.id, queries.recipient(db.session(), grant), grant.role) for grant in grants]
-
-
-def _reason(broken: RuleBroken) -> str:
-    """Why nothing was done, with the recipient whose grant it is about."""
-    if isinstance(broken, operations.RefusedFor):
-        who = queries.recipient(db.session(), broken.grant)
-        return str(gettext("%(who)s: %(reason)s", who=who, reason=forms.words(broken)))
-    return forms.words(broken)

@@ -133,6 +133,12 @@ def recipient(session: Session, grant: Grant) -> str:
     return grant.email or session.get_one(UserGroup, grant.user_group_id).name
 
 
+def group_names(session: Session, grant_ids: Sequence[int]) -> dict[int, str]:
+    """The name of the station group that each of these grants is on."""
+    rows = sa.select(Grant.id, StationGroup.name).join(StationGroup, StationGroup.id == Grant.station_group_id)
+    return {row.id: row.name for row in session.execute(rows.where(Grant.id.in_(grant_ids)))}
+
+
 def own_end(session: Session, account_id: int, station_group_id: int, action: str) -> datetime | None:
     """Until when the account may do the action to the station group by its grants; none: no end is set, or it is the
     owner."""

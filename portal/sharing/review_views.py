@@ -17,6 +17,8 @@ from portal.core.urls import inner_path
 from portal.core.web import guard
 from portal.formats import csv_download
 from portal.sharing import endings, operations, queries, received, reviews
+from portal.sharing.answers import agreed, ask, letters_limit, reason, roles_on_all, tell
+from portal.sharing.forms import ChangeChosenForm
 from portal.sharing.review_words import CHOICES, OF_LINE
 from portal.sharing.reviews import Filter, Line
 from portal.sharing.terms import last_day
@@ -113,7 +115,7 @@ def revoke() -> Page:
             ended = operations.revoke_all(session, current_account(), grants)
         except RuleBroken as broken:
             session.rollback()
-            flash(_reason(broken), "danger")
+            flash(reason(broken), "danger")
             return redirect(_back())
         session.commit()
         flash(ngettext("%(num)s authorisation has ended.", "%(num)s authorisations have ended.", ended), "success")
@@ -121,6 +123,42 @@ def revoke() -> Page:
     losses = endings.losses(session, [*ids, *endings.under(session, ids)])
     names = {line.grant.station_group_id: line.group_name for line in lines}
     return render_template("reviews/revoke.html", ids=ids, losses=losses, names=names, back=_back())
+
+
+@bp.post("/shared-by-me/change")
+@letters_limit
+@guard("grant:list")
+def change() -> Page:
+    """Asks what is to change, shows what would happen, and changes it once that was agreed to."""
+    session, form = db.session(), ChangeChosenForm()
+    del form.starts_on
+    lines = reviews.chosen(session, current_user.id, _ticked(), "grant:change")
+    if not lines:
+        return _nothing_ticked()
+    form.offer_roles(roles_on_all(session, [line.grant.station_group_id for line in lines]))
+    if "end" in request.form and form.validate():
+        try:
+            done = operations.change_all(session, current_account(), [line.grant for line in lines], form.offer_for)
+        except RuleBroken as broken:
+            session.rollback()  # some are changed already
+            forms.show(form, RuleBroken("", "Nothing is changed. %(reason)s", reason=reason(broken)))
+        else:
+            if not agreed(done):
+                return ask(session, None, done, request.path, _back())
+            tell(session)
+            session.commit()
+            count = len(done.grants)
+            flash(
+                ngettext("%(num)s authorisation is changed.", "%(num)s authorisations are changed.", count), "success"
+            )
+            return redirect(_back())
+    page = render_template("reviews/change.html", form=form, lines=_named(lines), back=_back())
+    return page, 422 if form.errors else 200
+
+
+def _named(lines: Iterable[Line]) -> list[tuple[int, str, str]]:
+    """Id, recipient with station group, and permission of each."""
+    return [(line.grant.id, f"{line.group_name}: {line.who}", line.grant.role) for line in lines]
 
 
 @bp.get("/shared-with-me.csv")
@@ -179,14 +217,6 @@ def _back() -> str:
 def _nothing_ticked() -> WerkzeugResponse:
     flash(gettext("Tick the authorisations first."), "warning")
     return redirect(_back())
-
-
-def _reason(broken: RuleBroken) -> str:
-    """Why nothing was revoked, with the recipient where the rule is about one of several."""
-    if isinstance(broken, operations.RefusedFor):
-        who = queries.recipient(db.session(), broken.grant)
-        return str(gettext("%(who)s: %(reason)s", who=who, reason=forms.words(broken)))
-    return forms.words(broken)
 
 
 def _csv(name: str, head: list[str], rows: Iterable[list[str]]) -> Response:

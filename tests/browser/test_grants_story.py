@@ -141,6 +141,30 @@ def press_until(page: Page, css: str, most: int = 120) -> None:
     raise AssertionError(f"{css} is not reached by the keyboard")
 
 
+def test_many_are_changed_across_station_groups(log_in: LogIn) -> None:
+    page = log_in("master")
+    main = page.get_by_role("main")
+    for name in ("Story across, north", "Story across, south"):
+        new_group(page, name)
+        open_sharing(page, name)
+        give(page, "across@x.example", "display")
+    page.get_by_role("navigation", name="Main navigation").get_by_role("link", name="Sharing").click()
+    page.get_by_role("searchbox", name="Person or group").click()
+    page.keyboard.type("story across")
+    page.keyboard.press("Enter")
+    expect(main.get_by_role("row")).to_have_count(3)
+    main.get_by_role("checkbox", name="all on this page").click()
+    main.locator(".bulk-bar").get_by_role("button", name="Change").click()
+    expect(main).to_contain_text("Story across, north: across@x.example: Display stations")
+    main.get_by_label("Permission").select_option(label="Manage stations")
+    main.get_by_role("button", name="Show what will happen").click()
+    expect(main).to_contain_text("Story across, south: across@x.example: “Display stations” becomes “Manage stations”.")
+    picture(page, "across")
+    main.get_by_role("button", name="Change").click()
+    expect(main).to_contain_text("2 authorisations are changed.")
+    expect(main.get_by_role("row", name=re.compile("Manage stations"))).to_have_count(2)
+
+
 def test_many_are_changed_and_revoked_with_the_keyboard_alone(log_in: LogIn) -> None:
     page = log_in("master")
     new_group(page, "Story of many")

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -19,7 +20,7 @@ from portal.core.audit import AuditEntry
 from portal.core.mail import MailMessage
 from portal.sharing import received, review_reminders, reviews
 from portal.sharing.reviews import Filter
-from portal.stations.models import Grant
+from portal.stations.models import Grant, StationGroup
 from tests import world
 from tests.statements import plan, recorded
 
@@ -146,6 +147,71 @@ def test_many_are_revoked_at_once_after_the_consequences_were_shown(
     for grant in (one, two):
         session.refresh(grant)
         assert grant.revoked_by_id == place.master.id
+
+
+def hidden(page: str) -> dict[str, list[str]]:
+    """What the form of a page that asks sends along."""
+    fields: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page):
+        fields.setdefault(name, []).append(value)
+    return fields
+
+
+@pytest.fixture
+def across(session: Session, place: SimpleNamespace) -> list[Grant]:
+    """Two grants of the master's, on two station groups; under the first one hangs another."""
+    other = world.station_group(session, place.master, "Bellinzona")
+    first = world.grant(session, place.group, "administrate", "sub@x.example")
+    world.grant(session, place.group, "manage", "child@x.example", under_grant_id=first.id)
+    return [first, world.grant(session, other, "display", "third@x.example")]
+
+
+def live(session: Session) -> dict[str | None, str]:
+    found = {row.email: row.role for row in session.scalars(sa.select(Grant).where(Grant.revoked_at.is_(None)))}
+    session.commit()  # on SQLite an open transaction of the test would block the application's
+    return found
+
+
+def test_many_are_changed_across_station_groups_after_the_consequences_were_shown(
+    session: Session, place: SimpleNamespace, master: FlaskClient, across: list[Grant]
+) -> None:
+    before, ids, back = live(session), [grant.id for grant in across], "/shared-by-me?q=x"
+    form = master.post("/shared-by-me/change", data={"grant": ids, "back": back}).text
+    assert "Bellinzona: third@x.example" in form
+    chosen = hidden(form) | {"role": "manage", "end": "keep"}
+    page = " ".join(master.post("/shared-by-me/change", data=chosen).text.split())
+    assert "Bellinzona: third@x.example: “Display stations” becomes “Manage stations”." in page
+    assert "Lugano Centro: child@x.example loses “Manage stations”." in page
+    assert live(session) == before
+    answer = master.post("/shared-by-me/change", data=hidden(page))
+    assert answer.location == back
+    assert live(session) == {"sub@x.example": "manage", "third@x.example": "manage"}
+
+
+def test_of_many_either_all_are_changed_or_none(
+    session: Session, place: SimpleNamespace, master: FlaskClient, across: list[Grant]
+) -> None:
+    world.grant(session, session.get_one(StationGroup, across[1].station_group_id), "manage", "third@x.example")
+    before = live(session)
+    chosen = {"grant": [grant.id for grant in across], "role": "manage", "end": "keep"}
+    answer = master.post("/shared-by-me/change", data=chosen)
+    assert answer.status_code == 422
+    assert "Nothing is changed. third@x.example: This authorisation exists already" in answer.text
+    assert live(session) == before
+
+
+def test_who_administrates_changes_many_only_up_to_what_he_may_give_on_all(
+    session: Session, place: SimpleNamespace, sub: FlaskClient, across: list[Grant]
+) -> None:
+    own = world.station_group(session, place.sub, "Chiasso")
+    mine = world.grant(session, own, "display", "third@x.example")
+    child = session.scalars(sa.select(Grant.id).where(Grant.email == "child@x.example")).one()
+    session.commit()
+    page = sub.post("/shared-by-me/change", data={"grant": [mine.id, child, across[1].id]}).text
+    assert ("Chiasso: third@x.example" in page, "Lugano Centro: child@x.example" in page) == (True, True)
+    assert "Bellinzona" not in page
+    sub.post("/shared-by-me/change", data={"grant": across[1].id, "role": "manage", "end": "keep"})
+    assert live(session)["third@x.example"] == "display"
 
 
 def test_a_right_lost_at_the_last_moment_is_refused_and_recorded(

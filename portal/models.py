@@ -1,5 +1,6 @@
 """Every table of the product. Entry points import this once, so that foreign keys between domains resolve."""
 
+from portal.access import models as access
 from portal.accounts import models as accounts
 from portal.charging import models as charging
 from portal.core import audit, files, mail
@@ -12,6 +13,7 @@ from portal.stations import models as stations
 
 __all__ = [
     "Base",
+    "access",
     "accounts",
     "audit",
     "charging",

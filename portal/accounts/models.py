@@ -24,6 +24,8 @@ class Account(Base):
     time_zone: Mapped[str] = mapped_column(sa.String(60), default="Europe/Zurich")
     is_operator: Mapped[bool] = mapped_column(default=False)
     session_version: Mapped[int] = mapped_column(default=0)  # raised to end every session of the account
+    currency: Mapped[str] = mapped_column(sa.String(3), default="CHF")  # of what charging at his stations costs
+    five_rappen: Mapped[bool] = mapped_column(default=False)  # round what a session costs to five Rappen
     grant_default_days: Mapped[int | None]  # how long access to what is his is proposed for; none: without end
     grant_most_days: Mapped[int | None]  # how long it may last at most; none: no limit
     review_reminded_at: Mapped[datetime | None]  # last mail that asked to go through what is shared

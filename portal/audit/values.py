@@ -64,6 +64,7 @@ LABELS: Mapping[str, Any] = {
     "scope": _l("Whose consumption"),
     "starts_on": _l("First day"),
     "station_group": _l("Station group"),
+    "canton": _l("Canton"),
     "support_contact": _l("Support contact"),
     "temporary_directory": _l("Directory for unfinished files"),
     "time_zone": _l("Time zone"),

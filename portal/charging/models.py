@@ -60,7 +60,8 @@ class ChargingSession(Base):
     driver_id: Mapped[int | None] = mapped_column(sa.ForeignKey("driver.id", ondelete="SET NULL"))
     card: Mapped[str | None] = mapped_column(sa.String(80))
     started_at: Mapped[datetime]
-    ended_at: Mapped[datetime]
+    ended_at: Mapped[datetime]  # unplugged
+    charged_until: Mapped[datetime | None]  # energy flowed until then; none: until the end
     energy_wh: Mapped[int] = mapped_column(sa.BigInteger)
     register_start_wh: Mapped[int | None] = mapped_column(sa.BigInteger)
     register_end_wh: Mapped[int | None] = mapped_column(sa.BigInteger)

@@ -44,6 +44,7 @@ FIELDS: Mapping[str, Any] = {
     "station.address": _l("Address"),
     "station.latitude": _l("Latitude"),
     "station.longitude": _l("Longitude"),
+    "station.canton": _l("Canton"),
     "station.support_contact": _l("Support contact"),
     "station.vat_permille": _l("VAT rate"),
     "station.image": _l("Picture"),

@@ -14,6 +14,10 @@ _AMOUNT = re.compile(r"-?[0-9]{1,9}(?:\.[0-9]{1,12})?")
 _THOUSANDS = str.maketrans("", "", "'’ \u00a0\u202f")
 _UNPRINTABLE = {"Cc", "Cs", "Cn"}
 _LINE_BREAKS = "\n\t"
+CANTONS = (
+    "AG", "AI", "AR", "BE", "BL", "BS", "FR", "GE", "GL", "GR", "JU", "LU", "NE", "NW", "OW", "SG", "SH", "SO", "SZ",
+    "TG", "TI", "UR", "VD", "VS", "ZG", "ZH",
+)  # fmt: skip
 
 
 def line(field: str, text: str | None, longest: int, *, required: bool = False) -> str:
@@ -71,6 +75,14 @@ def price(field: str, value: Decimal | None) -> int:
 def power(field: str, value: Decimal | None) -> int | None:
     """A power in kW with up to three decimals as W; none for none."""
     return None if value is None else scaled(field, value, 1000, Decimal("0.001"), Decimal(10_000))
+
+
+def canton(field: str, text: str) -> str | None:
+    """A Swiss canton by its two letters; none for blanks."""
+    letters = text.strip().upper()
+    if letters and letters not in CANTONS:
+        raise RuleBroken(field, "Choose a canton, such as ZH.")
+    return letters or None
 
 
 def looks_wrong(metering_code: str | None) -> bool:

@@ -104,6 +104,12 @@ class StationForm(LockingForm):
     address = StringField(_l("Address"), render_kw={"maxlength": 250})
     latitude = StringField(_l("Latitude"), description=_l("Degrees such as 47.376888"), render_kw=_DECIMAL)
     longitude = StringField(_l("Longitude"), description=_l("Degrees such as 8.541694"), render_kw=_DECIMAL)
+    canton = SelectField(
+        _l("Canton"),
+        choices=[SelectChoice("", "–"), *(SelectChoice(canton, canton) for canton in entries.CANTONS)],
+        validate_choice=False,
+        description=_l("Opening times of public holidays follow the holidays of this canton."),
+    )
     support_contact = StringField(
         _l("Support contact"),
         description=_l("Telephone or e-mail for drivers in trouble"),
@@ -126,6 +132,7 @@ class StationForm(LockingForm):
             address=self.address.data or "",
             latitude=entries.amount("latitude", self.latitude.data),
             longitude=entries.amount("longitude", self.longitude.data),
+            canton=self.canton.data or "",
             support_contact=self.support_contact.data or "",
             vat_percent=entries.amount("vat_percent", self.vat_percent.data),
         )
@@ -148,6 +155,7 @@ def of_station(station: Station) -> dict[str, Any]:
         "address": station.address,
         "latitude": "" if station.latitude is None else f"{station.latitude:.6f}".rstrip("0").rstrip("."),
         "longitude": "" if station.longitude is None else f"{station.longitude:.6f}".rstrip("0").rstrip("."),
+        "canton": station.canton or "",
         "support_contact": station.support_contact,
         "vat_percent": "" if vat is None else str(Decimal(vat) / 10),
     }

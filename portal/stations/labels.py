@@ -56,6 +56,7 @@ IDENTIFIERS: Mapping[str, Any] = {
     "internal_no": _l("InternalNo"),
     "metering_code": _l("Metering Code"),
 }
+# From Monday, and what opening times say of public holidays.
 WEEKDAYS: tuple[Any, ...] = (
     _l("Monday"),
     _l("Tuesday"),
@@ -64,4 +65,5 @@ WEEKDAYS: tuple[Any, ...] = (
     _l("Friday"),
     _l("Saturday"),
     _l("Sunday"),
+    _l("Public holidays"),
 )

@@ -6,6 +6,7 @@ group and a user group of different owners side by side.
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -71,6 +72,7 @@ class Station(Base):
     address: Mapped[str] = mapped_column(sa.String(250), default="")
     latitude: Mapped[float | None]
     longitude: Mapped[float | None]
+    canton: Mapped[str | None] = mapped_column(sa.String(2))  # whose public holidays the opening times follow
     support_contact: Mapped[str] = mapped_column(sa.String(200), default="")
     vat_permille: Mapped[int | None]  # 81 is 8.1 %
     image_file_id: Mapped[int | None] = mapped_column(sa.ForeignKey("stored_file.id", ondelete="SET NULL"))
@@ -127,11 +129,12 @@ class Connector(Base):
 
 
 class OpeningTime(Base):
-    """A weekly window in which a connector has another access and other prices. Minutes of the local day."""
+    """A weekly window in which a connector has another access and other prices. Minutes of the local day; weekday 7
+    stands for public holidays."""
 
     __tablename__ = "opening_time"
     __table_args__ = (
-        sa.CheckConstraint("weekday BETWEEN 0 AND 6", "weekday_from_monday"),
+        sa.CheckConstraint("weekday BETWEEN 0 AND 7", "weekday_from_monday"),
         sa.CheckConstraint("opens >= 0 AND opens < closes AND closes <= 1440", "opens_before_it_closes"),
     )
 
@@ -143,6 +146,22 @@ class OpeningTime(Base):
     access: Mapped[str] = mapped_column(sa.String(20))
     price_per_kwh: Mapped[int]
     price_per_hour: Mapped[int]
+
+
+class ConnectorTerms(Base):
+    """What a connector said about access and prices from an instant on. A connector that never changed has no row:
+    what it says now holds from the beginning."""
+
+    __tablename__ = "connector_terms"
+    __table_args__ = (sa.UniqueConstraint("connector_id", "since"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    connector_id: Mapped[int] = mapped_column(sa.ForeignKey("connector.id", ondelete="CASCADE"))
+    since: Mapped[datetime]
+    access: Mapped[str] = mapped_column(sa.String(20))
+    price_per_kwh: Mapped[int]
+    price_per_hour: Mapped[int]
+    windows: Mapped[list[Any]]  # the fields of opening.Window, one list each
 
 
 class StationGroup(Base):

@@ -14,8 +14,9 @@ FIELD = "opening_times"
 DAY = 24 * 60
 MOST_WINDOWS = 100
 _TIME = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])(?::00)?")
-# What the form offers beside single days, as weekdays from Monday.
-DAYS = {"weekdays": range(5), "weekend": range(5, 7), "daily": range(7), **{str(day): (day,) for day in range(7)}}
+HOLIDAY = 7  # beside the weekdays from Monday 0: a public holiday of the station's canton
+# What the form offers beside single days.
+DAYS = {"weekdays": range(5), "weekend": range(5, 7), "daily": range(7), **{str(day): (day,) for day in range(8)}}
 
 
 class Row(NamedTuple):
@@ -30,7 +31,8 @@ class Row(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Minutes of the local day, `closes` exclusive, up to 1440; prices in hundredths of a Rappen."""
+    """Minutes of the local day, `closes` exclusive, up to 1440; prices in hundredths of a Rappen. `weekday` from
+    Monday 0, or HOLIDAY."""
 
     weekday: int
     opens: int
@@ -44,7 +46,8 @@ def windows(rows: Iterable[Row]) -> list[Window]:
     """The windows of these rows, in the order of the week.
 
     A row that closes no later than it opens goes on after midnight and becomes two windows; 00:00 to 00:00 is the
-    whole day. RuleBroken on "opening_times", naming the row, for what cannot be read and for overlaps.
+        whole day. On public holidays windows do not go on after midnight. RuleBroken on "opening_times", naming the row,
+        for what cannot be read and for overlaps.
     """
     made = sorted((window, number) for number, row in enumerate(rows, start=1) for window in _of_row(number, row))
     if len(made) > MOST_WINDOWS:
@@ -67,6 +70,8 @@ def _of_row(number: int, row: Row) -> list[Window]:
     closes = DAY if closes == 0 else closes
     if opens == closes:
         raise RuleBroken(FIELD, "Row %(row)s: it must close at another time than it opens.", row=number)
+    if closes < opens and HOLIDAY in days:
+        raise RuleBroken(FIELD, "Row %(row)s: windows of public holidays end at midnight at the latest.", row=number)
     terms = (row.access, _price(number, row.price_per_kwh), _price(number, row.price_per_hour))
     made = []
     for day in days:

@@ -18,6 +18,8 @@ def upgrade() -> None:
         sa.Column("password_hash", sa.String(length=255), nullable=True),
         sa.Column("verified_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("language", sa.String(length=5), nullable=False),
+        sa.Column("currency", sa.String(length=3), nullable=False),
+        sa.Column("five_rappen", sa.Boolean(), nullable=False),
         sa.Column("time_zone", sa.String(length=60), nullable=False),
         sa.Column("is_operator", sa.Boolean(), nullable=False),
         sa.Column("session_version", sa.Integer(), nullable=False),

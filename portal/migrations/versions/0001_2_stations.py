@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("address", sa.String(length=250), nullable=False),
         sa.Column("latitude", sa.Double(), nullable=True),
         sa.Column("longitude", sa.Double(), nullable=True),
+        sa.Column("canton", sa.String(length=2), nullable=True),
         sa.Column("support_contact", sa.String(length=200), nullable=False),
         sa.Column("vat_permille", sa.Integer(), nullable=True),
         sa.Column("image_file_id", sa.Integer(), nullable=True),
@@ -191,7 +192,7 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "opens >= 0 AND opens < closes AND closes <= 1440", name=op.f("ck_opening_time_opens_before_it_closes")
         ),
-        sa.CheckConstraint("weekday BETWEEN 0 AND 6", name=op.f("ck_opening_time_weekday_from_monday")),
+        sa.CheckConstraint("weekday BETWEEN 0 AND 7", name=op.f("ck_opening_time_weekday_from_monday")),
         sa.ForeignKeyConstraint(
             ["connector_id"], ["connector.id"], name=op.f("fk_opening_time_connector_id_connector"), ondelete="CASCADE"
         ),

@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("card", sa.String(length=80), nullable=True),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("charged_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("energy_wh", sa.BigInteger(), nullable=False),
         sa.Column("register_start_wh", sa.BigInteger(), nullable=True),
         sa.Column("register_end_wh", sa.BigInteger(), nullable=True),

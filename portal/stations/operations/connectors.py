@@ -9,13 +9,15 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
+from portal.core import clock
 from portal.core.errors import RuleBroken
 from portal.stations import consequences, entries, opening, queries
-from portal.stations.models import IDENTIFIERS, Access, Connector, OpeningTime, PlugType, Station
+from portal.stations.models import IDENTIFIERS, Access, Connector, ConnectorTerms, OpeningTime, PlugType, Station
 from portal.stations.opening import Window
 from portal.stations.operations import changes, writing
 
 MOST_CONNECTORS = 100
+TERMS = ("access", "price_per_kwh", "price_per_hour")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,33 @@ def edit_connector(
     changes.must_be_seen(seen, present, differing)
     columns = _columns(session, actor, connector, values)
     windows = opening.windows(values.opening_times)
+    said = said_by(connector)
     changes.assign(session, "connector:edit", connector, actor, columns)
     before = [_window(row) for row in connector.opening_times]
     if before != windows:
         connector.opening_times = [OpeningTime(**window._asdict()) for window in windows]
         changed = {"opening_times": [_told(before), _told(windows)]}
         changes.record(session, "connector:edit", connector, actor, changed=changed)
+    keep_terms(session, connector, said)
     changes.write(session)
+
+
+def said_by(connector: Connector) -> dict[str, Any]:
+    """What the connector says of access and prices now: the columns of ConnectorTerms."""
+    return {name: getattr(connector, name) for name in TERMS} | {"windows": [list(w) for w in windows_of(connector)]}
+
+
+def keep_terms(session: Session, connector: Connector, before: dict[str, Any]) -> None:
+    """Keep what the connector said until now, and that it says something else from now on, where that has changed:
+    what sessions cost goes by what held at their time. `before`: what `said_by` gave before the change."""
+    now_says = said_by(connector)
+    if now_says == before:
+        return
+    kept = sa.select(ConnectorTerms.id).where(ConnectorTerms.connector_id == connector.id).limit(1)
+    if session.scalar(kept) is None:
+        begins = connector.station.created_at
+        session.add(ConnectorTerms(connector_id=connector.id, since=begins, **before))
+    session.add(ConnectorTerms(connector_id=connector.id, since=clock.now(), **now_says))
 
 
 def version(connector: Connector) -> str:

@@ -27,6 +27,7 @@ class StationValues:
     address: str = ""
     latitude: Decimal | None = None
     longitude: Decimal | None = None
+    canton: str = ""  # two letters; whose public holidays the opening times follow
     support_contact: str = ""
     vat_percent: Decimal | None = None
 
@@ -72,6 +73,7 @@ def entered(station: Station) -> StationValues:
         address=station.address,
         latitude=pin[0],
         longitude=pin[1],
+        canton=station.canton or "",
         support_contact=station.support_contact,
         vat_percent=None if vat is None else Decimal(vat) / 10,
     )
@@ -154,6 +156,7 @@ def _columns(
         "address": entries.line("address", values.address, 250),
         "latitude": latitude,
         "longitude": longitude,
+        "canton": entries.canton("canton", values.canton),
         "support_contact": entries.line("support_contact", values.support_contact, 200),
         "vat_permille": _permille(values.vat_percent),
     }

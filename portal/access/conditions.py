@@ -97,8 +97,8 @@ def _windows(session: Session, connector_ids: Collection[int]) -> dict[int, list
     columns = (table.weekday, table.opens, table.closes, table.access, table.price_per_kwh, table.price_per_hour)
     wanted = sa.select(table.connector_id, *columns).where(table.connector_id.in_(connector_ids))
     found: dict[int, list[Window]] = {}
-    for key, *window in session.execute(wanted.order_by(table.weekday, table.opens)):
-        found.setdefault(key, []).append(Window(*window))
+    for row in session.execute(wanted.order_by(table.weekday, table.opens)):
+        found.setdefault(row[0], []).append(Window(*row[1:]))
     return found
 
 
@@ -150,8 +150,8 @@ def people_of(session: Session, owner_id: int, shown: Iterable[Shown]) -> dict[S
     inside = sa.select(member.email, member.user_group_id).join(UserGroup, UserGroup.id == member.user_group_id)
     inside = inside.where(UserGroup.owner_id == owner_id, member.email.in_({one for one in emails.values() if one}))
     groups: dict[str, set[int]] = {}
-    for email, group_id in session.execute(inside):
-        groups.setdefault(email, set()).add(group_id)
+    for address, group_id in session.execute(inside):
+        groups.setdefault(address, set()).add(group_id)
     of_owner = set(session.scalars(sa.select(UserGroup.id).where(UserGroup.owner_id == owner_id)))
     owner = session.scalar(sa.select(Account.email).where(Account.id == owner_id))
     found = {}

@@ -46,8 +46,8 @@ def windows(rows: Iterable[Row]) -> list[Window]:
     """The windows of these rows, in the order of the week.
 
     A row that closes no later than it opens goes on after midnight and becomes two windows; 00:00 to 00:00 is the
-        whole day. On public holidays windows do not go on after midnight. RuleBroken on "opening_times", naming the row,
-        for what cannot be read and for overlaps.
+    whole day. Windows of public holidays do not go on after midnight. RuleBroken on "opening_times", naming the row,
+    for what cannot be read and for overlaps.
     """
     made = sorted((window, number) for number, row in enumerate(rows, start=1) for window in _of_row(number, row))
     if len(made) > MOST_WINDOWS:

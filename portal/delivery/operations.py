@@ -276,7 +276,13 @@ def keep_test(row: Destination, steps: Iterable[Step]) -> None:
     if any(step.ok and step.name in ("host_key", "certificate") for step in steps):
         row.changed_to = row.changed_at = None
     row.test_steps = [
-        {"name": step.name, "ok": step.ok, "detail": step.detail, **Sentence(step.template, step.params).kept()}
+        {
+            "name": step.name,
+            "ok": step.ok,
+            "detail": step.detail,
+            "said": list(step.said),
+            **Sentence(step.template, step.params).kept(),
+        }
         for step in steps
     ]
     row.tested_at = clock.now()

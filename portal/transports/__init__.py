@@ -16,6 +16,11 @@ def N_(message: str) -> str:  # noqa: N802  gettext's customary name
 UNREACHABLE = N_("The server cannot be reached at this address and port, or they are not allowed here.")
 
 
+def fit_to_show(words: str, most: int = 300) -> str:
+    """What a server said, fit for a page and a log line: printable, on one line, of bounded length."""
+    return "".join(letter if letter.isprintable() else " " for letter in words[: most + 1]).strip()[:most]
+
+
 class DeliveryError(Exception):
     """Why a delivery stopped.
 

@@ -45,11 +45,13 @@ def probe(target: FtpsTarget) -> Generator[Step]:
         yield done("resolve", ", ".join(sorted({str(address.ip) for address in where})))
         with contextlib.closing(Client(target)) as client:
             client.dial(where)
-            yield Step("connect", True, "Port %(port)s answers as FTP.", {"port": target.port})
+            said = tuple(client.said())
+            yield Step("connect", True, "Port %(port)s answers as FTP.", {"port": target.port}, said=said)
             client.secure()
-            yield done("certificate", f"{client.check_certificate().fingerprint} ({client.version})")
+            words = f"{client.check_certificate().fingerprint} ({client.version})"
+            yield done("certificate", words, said=[*client.said(), f"{client.version}, {client.cipher}"])
             client.log_in()
-            yield done("login", target.username)
+            yield done("login", target.username, said=client.said())
             yield from probe_files(target, FtpsSession(target, client), connect_again)
     except DeliveryError as error:
         yield failed(error)

@@ -10,15 +10,19 @@ import ipaddress
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from portal.transports import DeliveryError, StepName
+from portal.transports import DeliveryError, StepName, fit_to_show
 from portal.transports.addresses import Judged, dial
 from portal.transports.certificates import SeenCertificate, check_pin, context_for, read
 from portal.transports.targets import FtpsTarget
 
 _LONGEST_ANSWER = 65_536  # bytes to one command
+_KEPT_ANSWERS = 8
+_KEPT_NAMES = 4096  # bytes of the names in a directory
+_PORTS = ("227", "229")  # answers that name a port for data
 _PIECE = 262_144  # bytes handed to TLS at once
 _LOWEST_DATA_PORT = 1024  # below are services that no passive connection leads to
 _FAREWELL = 3.0  # seconds that the end of a data channel may take; the answer 226 decides, not this
@@ -45,6 +49,7 @@ class Client(ftplib.FTP_TLS):
         self.target = target
         self.host = target.host.removeprefix("[").removesuffix("]").rstrip(".")
         self._buffer = bytearray()
+        self._heard = deque[str](maxlen=_KEPT_ANSWERS)
         self._answered = 0
         self._deadline = 0.0
         self._peer: Judged | None = None
@@ -87,7 +92,18 @@ class Client(ftplib.FTP_TLS):
         said = str(error) or type(error).__name__
         if self.target.password:
             said = said.replace(self.target.password, "…")
-        return "".join(letter if letter.isprintable() else " " for letter in said)[:300]
+        return fit_to_show(said)
+
+    def said(self) -> list[str]:
+        """What the server answered with a yes (2xx) since the last call, the last few; not what only names a port."""
+        heard = [self._words(ValueError(answer)) for answer in self._heard]
+        self._heard.clear()
+        return [words for words in heard if words.startswith("2") and not words.startswith(_PORTS)]
+
+    def getresp(self) -> str:
+        answer = super().getresp()
+        self._heard.append(answer)
+        return answer
 
     def dial(self, where: tuple[Judged, ...]) -> None:
         """Connects to one of the judged addresses, which is that of every data connection too."""
@@ -178,6 +194,12 @@ class Client(ftplib.FTP_TLS):
         assert isinstance(self.sock, ssl.SSLSocket)
         return self.sock.version() or "TLS"
 
+    @property
+    def cipher(self) -> str:
+        """Of TLS, such as "TLS_AES_256_GCM_SHA384"."""
+        assert isinstance(self.sock, ssl.SSLSocket)
+        return (self.sock.cipher() or ("",))[0]
+
     def log_in(self) -> None:
         """Sends the secrets, so the certificate is judged before; then has the data channel encrypted as well."""
         password = self.target.password
@@ -233,6 +255,30 @@ class Client(ftplib.FTP_TLS):
                     self._answer()
                 raise
         self._answer()
+
+    def names(self, path: str) -> list[str]:
+        """Names in a directory as NLST brings them, the first ones of many. All of them are read, within the target's
+        timeout: servers mind an end before theirs in ways of their own."""
+        with contextlib.ExitStack() as opened:
+            plain = opened.enter_context(self._data_connection())
+            self._begin(f"NLST {path}".rstrip())
+            channel = opened.enter_context(
+                self.context.wrap_socket(plain, server_hostname=self.host, session=self._resumed())
+            )
+            check_pin(self.target, self._certificate(channel))
+            received = self._receive(channel)
+            self._say_farewell(channel)
+        self._answer()
+        return received.decode("utf-8", "replace").splitlines()[: -1 if len(received) >= _KEPT_NAMES else None]
+
+    def _receive(self, channel: ssl.SSLSocket) -> bytes:
+        received, ends_at = b"", time.monotonic() + self.target.reach.timeout
+        with contextlib.suppress(ssl.SSLEOFError, ConnectionError):  # servers that just hang up at the end
+            while piece := channel.recv(_PIECE):
+                received = (received + piece)[:_KEPT_NAMES]
+                if time.monotonic() > ends_at:
+                    raise TimeoutError
+        return received
 
     def _resumed(self) -> ssl.SSLSession | None:
         """The session of the control connection: one for good in TLS 1.2, and the latest ticket in TLS 1.3. To ask

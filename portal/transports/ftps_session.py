@@ -9,6 +9,7 @@ from portal.transports.ftps_client import Client, Refusal
 from portal.transports.session import Session
 from portal.transports.targets import FtpsTarget
 
+_NO_FILES_FOUND = 450  # of an empty directory, as ProFTPD says it
 _NO_SUCH_COMMAND = (500, 502, 504)
 
 
@@ -55,6 +56,19 @@ class FtpsSession(Session):
             raise
         self._client.command(f"CWD {self._home}")
         return True
+
+    def _names(self, path: str, most: int) -> list[str]:
+        try:
+            found = self._client.names(path)
+        except Refusal as error:
+            if error.code == _NO_FILES_FOUND:
+                return []
+            raise PermissionError(str(error)) from error
+        plain = (name.rstrip("/").rpartition("/")[2] for name in found)
+        return [name for name in plain if name not in ("", ".", "..")][:most]
+
+    def said(self) -> list[str]:
+        return self._client.said()
 
     def _make_directory(self, path: str) -> None:
         self._client.command(f"MKD {path}")

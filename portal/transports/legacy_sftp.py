@@ -142,6 +142,11 @@ class Connection:
         host = target.host if target.port == 22 else f"[{target.host}]:{target.port}"
         return HostKey(kind, key.get_fingerprint(), f"{host} {key.export_public_key('openssh').decode().strip()}")
 
+    def told(self) -> list[str]:
+        """What the server calls itself, and the cipher that was agreed on."""
+        assert self._connection is not None
+        return [str(self._connection.get_extra_info(name) or "") for name in ("server_version", "recv_cipher")]
+
     def open_session(self) -> Session:
         """SFTP on the connection."""
         assert self._connection is not None
@@ -201,6 +206,18 @@ class LegacySession(Session):
             return self._connection.run(self._client.isdir(path or "."))
         except FileNotFoundError:
             return False
+
+    def _names(self, path: str, most: int) -> list[str]:
+        async def listed() -> list[str]:
+            found: list[str] = []
+            async for entry in self._client.scandir(path or "."):
+                if entry.filename not in (".", ".."):
+                    found.append(str(entry.filename))
+                if len(found) == most:
+                    break
+            return found
+
+        return self._connection.run(listed())
 
     def _make_directory(self, path: str) -> None:
         self._connection.run(self._client.mkdir(path))

@@ -136,6 +136,18 @@ class Session(abc.ABC):
             if self._target.temporary_directory:
                 self._check(self._target.temporary_directory)
 
+    def names(self, most: int) -> list[str] | None:
+        """The first names in the target's directory, at most `most`; None where the server lets nobody list it."""
+        with self._during("directory"):
+            try:
+                return self._names(remote_directory(self._target.directory), most)
+            except (PermissionError, FileNotFoundError):
+                return None
+
+    def said(self) -> list[str]:
+        """What the server answered since the last call, in a protocol in which it speaks."""
+        return []
+
     def for_each(self, work: Callable[["Session", Item], Result], items: Sequence[Item]) -> list[Result]:
         """The work done for every item, in their order where the protocol has one session only; several at a time, in
         threads with a session of their own each, where it has more. Raises the first error once all are at rest."""
@@ -200,6 +212,10 @@ class Session(abc.ABC):
     @abc.abstractmethod
     def _is_directory(self, path: str) -> bool:
         """Whether it is a directory; "" is the one after log-in."""
+
+    @abc.abstractmethod
+    def _names(self, path: str, most: int) -> list[str]:
+        """Of what lies in a directory, without reading it to its end. PermissionError where it may not be listed."""
 
     @abc.abstractmethod
     def _make_directory(self, path: str) -> None: ...

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 
 import paramiko
 
-from portal.transports import DeliveryError, legacy_sftp, ssh
+from portal.transports import DeliveryError, fit_to_show, legacy_sftp, ssh
 from portal.transports.addresses import Judged
 from portal.transports.paths import remote_directory
 from portal.transports.probing import Step, done, failed, probe_files
@@ -85,7 +85,8 @@ def probe(target: SftpTarget) -> Generator[Step]:
             yield from _probe_legacy(target, where)
             return
         with contextlib.closing(handshake(target, where)) as transport:
-            yield Step("connect", True, "Port %(port)s answers as SSH.", {"port": target.port})
+            said = (fit_to_show(transport.remote_version),)
+            yield Step("connect", True, "Port %(port)s answers as SSH.", {"port": target.port}, said=said)
             yield from _probe_server(target, transport)
     except DeliveryError as error:
         yield failed(error)
@@ -98,10 +99,12 @@ def _probe_server(target: SftpTarget, transport: paramiko.Transport) -> Iterator
     except DeliveryError as error:
         yield failed(error, seen)
         return
-    yield done("host_key", f"{seen.type} {seen.fingerprint}", seen)
+    cipher: str = transport.remote_cipher  # type: ignore[attr-defined]  # not in the stubs
+    yield done("host_key", f"{seen.type} {seen.fingerprint}", seen, [cipher])
     log_in(target, transport)
     session = open_session(target, transport)
-    yield done("login", target.username)
+    greeting = transport.get_banner() or b""
+    yield done("login", target.username, said=[greeting.decode("utf-8", "replace")])
     yield from probe_files(target, session, connect_again)
 
 
@@ -116,7 +119,7 @@ def _probe_legacy(target: SftpTarget, where: tuple[Judged, ...]) -> Iterator[Ste
         return
     with contextlib.closing(legacy_sftp.Connection(target)) as connection:
         seen = connection.handshake(where)
-        yield done("host_key", f"{seen.type} {seen.fingerprint}", seen)
+        yield done("host_key", f"{seen.type} {seen.fingerprint}", seen, connection.told())
         session = connection.open_session()
         yield done("login", target.username)
         yield from probe_files(target, session, connect_again)

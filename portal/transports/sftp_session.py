@@ -1,6 +1,7 @@
 """SFTP by paramiko: the single steps of a session, and several channels for many files."""
 
 import contextlib
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
@@ -148,6 +149,10 @@ class SftpSession(Session):
         except FileNotFoundError:
             return False
         return mode is None or mode & 0o170000 in (0, 0o040000)
+
+    def _names(self, path: str, most: int) -> list[str]:
+        found = self._client.listdir_iter(path or ".", read_aheads=1)
+        return [entry.filename for entry in itertools.islice(found, most)]
 
     def _make_directory(self, path: str) -> None:
         self._client.mkdir(path)

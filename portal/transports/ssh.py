@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import paramiko
 
-from portal.transports import N_, DeliveryError, PeerChangedError, StepName
+from portal.transports import N_, DeliveryError, PeerChangedError, StepName, fit_to_show
 from portal.transports.addresses import Judged, dial, resolve
 from portal.transports.ssh_keys import BadKeyError, HostKey, fingerprint, signing_key
 from portal.transports.targets import SftpTarget
@@ -25,7 +25,7 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 def words(error: BaseException) -> str:
     """What the server said, fit for a page and a log line: printable and at most 300 characters."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return "".join(letter if letter.isprintable() else " " for letter in said)[:300]
+    return fit_to_show(said)
 
 
 @contextlib.contextmanager

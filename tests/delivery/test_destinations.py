@@ -377,3 +377,14 @@ def test_a_used_one_is_kept_and_says_by_what(
 
 def test_the_anonymous_are_sent_to_log_in(client: FlaskClient) -> None:
     assert client.get("/exports/destinations").status_code == 302
+
+
+def test_the_servers_words_stand_at_every_step_that_went_well_and_hold_no_markup(
+    session: Session, destination: Destination, browser: FlaskClient, sshd: Sshd
+) -> None:
+    (sshd.root / "<b>bold.xml").write_text("")
+    session.commit()
+    page = browser.post(_url(destination, "/test"))
+    assert "SSH-2.0-OpenSSH" in page.text
+    assert "It holds: &lt;b&gt;bold.xml" in page.text
+    assert _only(session).test_steps[1]["said"][0].startswith("SSH-2.0-OpenSSH")

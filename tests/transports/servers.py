@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from portal.transports import ftps, sftp
+from portal.transports.probing import Step
 from portal.transports.session import Session
 from portal.transports.targets import FtpsTarget, SftpTarget, Target
 from tests.servers.ftp import FtpServer, run_ftp
@@ -71,6 +72,13 @@ def connect(target: Target) -> contextlib.AbstractContextManager[Session]:
         return ftps.connect(target)
     assert isinstance(target, SftpTarget)
     return sftp.connect(target)
+
+
+def probe(target: Target) -> Iterator[Step]:
+    if isinstance(target, FtpsTarget):
+        return ftps.probe(target)
+    assert isinstance(target, SftpTarget)
+    return sftp.probe(target)
 
 
 @contextlib.contextmanager

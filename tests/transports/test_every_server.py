@@ -12,7 +12,7 @@ from portal.transports import DeliveryError, NameTakenError, PeerChangedError, T
 from portal.transports import session as session_module
 from portal.transports.ssh_keys import generate_key_pair
 from tests.servers.relay import run_relay
-from tests.transports.servers import COLUMNS, Server, connect, run
+from tests.transports.servers import COLUMNS, FTPS_COLUMNS, Server, connect, probe, run
 
 CONTENT = random.Random(3).randbytes(700_000)
 
@@ -279,3 +279,35 @@ def test_the_disk_is_full(started: Server) -> None:
             session.upload(".small.part", [b"1"], 1)
             session.publish(".small.part", "small.xml")
         assert "small.xml" in small.names()
+
+
+def test_a_connection_test_tells_what_the_server_says(server: Server) -> None:
+    (server.root / "older.xml").write_text("x")
+    steps = {step.name: step for step in probe(server.target())}
+    assert all(step.ok for step in steps.values()), steps
+    assert steps["directory"].detail == "Open. It holds: older.xml"
+    said = {name: " | ".join(step.said) for name, step in steps.items()}
+    if server.column == "sshd":
+        assert said["connect"].startswith("SSH-2.0-OpenSSH")
+        assert said["host_key"] == "aes128-gcm@openssh.com"
+    elif server.column in FTPS_COLUMNS:
+        assert said["connect"].startswith("220")
+        assert server.column.replace(" TLS ", " TLSv").partition(" ")[2] in said["certificate"]
+        starts = {"login": "230", "write": "226", "size": "213 50", "rename": "250", "delete": "250"}
+        assert {name: said[name][: len(start)] for name, start in starts.items()} == starts
+    else:
+        assert "SSH-2.0-OpenSSH" in said["host_key"]
+
+
+def test_a_connection_test_tells_no_more_of_a_full_or_an_empty_directory_than_fits(server: Server) -> None:
+    for name in ("empty", "full"):
+        (server.root / name).mkdir()
+        (server.root / name).chmod(0o777)
+    for number in range(2000):
+        (server.root / "full" / f"{'long' * 30}-{number}.xml").write_text("")
+    empty = {step.name: step for step in probe(server.target(directory="empty"))}
+    full = {step.name: step for step in probe(server.target(directory="full"))}
+    assert empty["directory"].detail == "Open, and empty."
+    assert all(step.ok for step in full.values()), full
+    assert full["directory"].detail.endswith(", …")
+    assert len(full["directory"].detail) < 350

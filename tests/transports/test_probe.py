@@ -2,8 +2,9 @@
 
 import pytest
 
-from portal.transports import UNREACHABLE
+from portal.transports import UNREACHABLE, fit_to_show
 from portal.transports.addresses import Reach
+from portal.transports.probing import done
 from portal.transports.sftp import Step, probe
 from tests.servers.relay import run_relay
 from tests.servers.sshd import Sshd, run_sshd
@@ -92,3 +93,15 @@ def test_a_cut_line_ends_it_at_its_step(sshd: Sshd) -> None:
         steps = list(probe(on_sshd(sshd, port=port)))
     assert steps[-1].name == "login"
     assert not steps[-1].ok
+
+
+def test_what_a_server_says_is_shown_bounded_and_on_one_line() -> None:
+    assert fit_to_show("220 Hi\r\nthere\x1b[31m" + "x" * 400) == "220 Hi  there [31m" + "x" * 282
+    assert done("login", "me", said=["", "a\nb"]).said == ("a b",)
+
+
+def test_a_directory_that_nobody_may_list_passes(sshd: Sshd) -> None:
+    with run_sshd("-P", "opendir") as server:
+        steps = list(probe(on_sshd(server)))
+    assert outcome(steps) == (ALL, None)
+    assert "does not let it be listed" in steps[4].detail

@@ -36,6 +36,7 @@ def _register(app: Flask) -> None:
     from portal import cli
     from portal.accounts import views as accounts
     from portal.audit import views as audit
+    from portal.bulk import views as bulk
     from portal.charging import views as charging
     from portal.core import outbox
     from portal.dashboard import views as dashboard
@@ -46,8 +47,8 @@ def _register(app: Flask) -> None:
     from portal.stations import views as stations
     from portal.transfers import views as transfers
 
-    domains = (dashboard, accounts, licences, stations, sharing, charging, delivery, exports, transfers, outbox)
-    for domain in (*domains, audit):
+    domains = (dashboard, accounts, licences, stations, bulk, sharing, charging, delivery, exports, transfers)
+    for domain in (*domains, outbox, audit):
         for blueprint in domain.blueprints:
             app.register_blueprint(blueprint)
     cli.create(app)

@@ -37,7 +37,7 @@ MAIN = (
         "stations.list_stations",
         _l("Stations"),
         "station",
-        ("stations.", "access.why_station", "access.view_as_station"),
+        ("stations.", "station_changes.", "station_files.", "access.why_station", "access.view_as_station"),
     ),
     Entry("station_groups.list_groups", _l("Station groups"), "group", ("station_groups.", "sharing.", "access.")),
     Entry("reviews.shared_by_me", _l("Sharing"), "share", SHARING_SECTIONS),

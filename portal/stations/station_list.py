@@ -4,7 +4,7 @@ Order: the account's own first, then owner by owner, by name. That is the order 
 that a page costs what a page holds, however many stations there are.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,8 @@ from portal.stations.models import Station, StationGroup, StationGroupStation
 from portal.stations.reach import Reach, Relation
 from portal.stations.states import DisplayState
 
+AT_ONCE = 500  # stations of a download that are in memory at a time
+ORDER = (Station.owner_id, Station.name, Station.id)
 REACHABLE = 10_000  # rows counted and paged through; beyond it one searches
 FEW = 1000  # stations of a group up to which they are fetched by their ids instead of walking their owner's list
 
@@ -56,6 +58,56 @@ def stations(
     branches = _branches(session, mine, relation, station_group_id)
     page = _page(session, branches, search.cleaned(text), number)
     return replace(page, items=_rows(session, mine, page.items))
+
+
+def every(
+    session: Session,
+    account_id: int,
+    *,
+    relation: Relation | None = None,
+    text: str = "",
+    station_group_id: int | None = None,
+) -> Iterator[Sequence[Station]]:
+    """All stations of `stations`, in the same order, with their connectors, AT_ONCE at a time. NotThere at once for a
+    group that the account may not see; what is revoked meanwhile is no longer in what follows."""
+    _branches(session, reach.of(session, account_id), relation, station_group_id)
+    return _batches(session, account_id, relation, search.cleaned(text), station_group_id)
+
+
+def _batches(
+    session: Session, account_id: int, relation: Relation | None, text: str, group_id: int | None
+) -> Iterator[Sequence[Station]]:
+    part, last = 0, None
+    while True:
+        try:
+            branches = _branches(session, reach.of(session, account_id), relation, group_id)
+        except NotThere:  # revoked since the last rows
+            return
+        if part >= len(branches):
+            return
+        following = sa.true() if last is None else sa.tuple_(*ORDER) > (last.owner_id, last.name, last.id)
+        walked = sa.select(Station).where(*_conditions(session, branches[part], text), following).order_by(*ORDER)
+        found = session.scalars(walked.limit(AT_ONCE).options(selectinload(Station.connectors))).all()
+        if found:
+            yield found
+        part, last = (part, found[-1]) if len(found) == AT_ONCE else (part + 1, None)
+
+
+def ids(
+    session: Session,
+    account_id: int,
+    *,
+    relation: Relation | None = None,
+    text: str = "",
+    station_group_id: int | None = None,
+    most: int,
+) -> Sequence[int]:
+    """The ids of the first `most` stations of `stations`, in the same order."""
+    branches = _branches(session, reach.of(session, account_id), relation, station_group_id)
+    if not branches:
+        return []
+    found = _found([_conditions(session, branch, search.cleaned(text)) for branch in branches], most)
+    return session.scalars(sa.select(found.limit(most).subquery().c.id)).all()
 
 
 def of_group(session: Session, group: StationGroup, *, text: str = "", number: int = 1) -> Page[Station]:
@@ -127,8 +179,8 @@ def _own_few(session: Session, owners: Collection[int]) -> bool:
     if session.get_bind().dialect.name == "sqlite":
         return False
     some = sa.select(Station.id).where(reach.among(session, Station.owner_id, owners))
-    ids = some.order_by(Station.owner_id, Station.name, Station.id).limit(FEW + 1)
-    return len(session.scalars(ids).all()) <= FEW
+    few = some.order_by(*ORDER).limit(FEW + 1)
+    return len(session.scalars(few).all()) <= FEW
 
 
 def _few(session: Session, group_ids: Collection[int]) -> Sequence[int] | None:
@@ -153,11 +205,10 @@ def _count(session: Session, parts: Sequence[Sequence[sa.ColumnElement[bool]]]) 
 def _walked(parts: Sequence[Sequence[sa.ColumnElement[bool]]], upto: int) -> sa.Subquery:
     """Each part in the order of the index, also where only their number counts: the order keeps a planner from reading
     the whole table."""
-    order = (Station.owner_id, Station.name, Station.id)
     selects = []
     for number, conditions in enumerate(parts):
-        columns = (sa.literal(number).label("part"), *order)
-        walked = sa.select(*columns).where(*conditions).order_by(*order).limit(upto).subquery()
+        columns = (sa.literal(number).label("part"), *ORDER)
+        walked = sa.select(*columns).where(*conditions).order_by(*ORDER).limit(upto).subquery()
         selects.append(sa.select(walked))
     return (sa.union_all(*selects) if len(selects) > 1 else selects[0]).subquery()
 

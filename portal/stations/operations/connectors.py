@@ -1,7 +1,7 @@
 """What happens to connectors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any
 
@@ -105,6 +105,11 @@ def version(connector: Connector) -> str:
 
 def entered(connector: Connector) -> ConnectorValues:
     """The connector as a person would have to enter it."""
+    return replace(entered_without_times(connector), opening_times=opening.rows(windows_of(connector)))
+
+
+def entered_without_times(connector: Connector) -> ConnectorValues:
+    """The same as it is in the connector's own row: opening times would be a statement for each connector."""
     power = connector.max_power_w
     return ConnectorValues(
         plug_type=connector.plug_type,
@@ -114,7 +119,6 @@ def entered(connector: Connector) -> ConnectorValues:
         price_per_hour=Decimal(connector.price_per_hour) / 10_000,
         out_of_service=connector.out_of_service,
         identifiers={name: getattr(connector, name) or "" for name in IDENTIFIERS},
-        opening_times=opening.rows(windows_of(connector)),
     )
 
 
@@ -166,13 +170,20 @@ def _told(windows: Sequence[Window]) -> list[dict[str, Any]]:
 
 
 def _columns(session: Session, actor: Account, connector: Connector, values: ConnectorValues) -> dict[str, Any]:
+    columns = columns_of(values)
+    for name in IDENTIFIERS:
+        _is_free(session, actor, connector, name, columns[name])
+    return columns
+
+
+def columns_of(values: ConnectorValues) -> dict[str, Any]:
+    """The columns of a connector for what a person says about it, opening times apart; RuleBroken. Whether its
+    identifiers are free is asked apart."""
     if values.plug_type not in list(PlugType):
         raise RuleBroken("plug_type", "Choose one of the plug types.")
     if values.access not in list(Access):
         raise RuleBroken("access", "Choose who may charge.")
     identifiers = {name: entries.line(name, values.identifiers.get(name), 80) or None for name in IDENTIFIERS}
-    for name, value in identifiers.items():
-        _is_free(session, actor, connector, name, value)
     return {
         "plug_type": values.plug_type,
         "max_power_w": entries.power("max_power_kw", values.max_power_kw),

@@ -146,12 +146,18 @@ def _told(image: files.StoredFile | None) -> dict[str, Any] | None:
 def _columns(
     session: Session, actor: Account, values: StationValues, *, owner_id: int, station_id: int | None = None
 ) -> dict[str, Any]:
+    columns = columns_of(values)
+    _reference_is_free(session, actor, columns["reference"], owner_id, station_id)
+    return columns
+
+
+def columns_of(values: StationValues) -> dict[str, Any]:
+    """The columns of a station for what a person says about it; RuleBroken. Whether its reference is free is asked
+    apart."""
     latitude, longitude = _pin(values.latitude, values.longitude)
-    reference = entries.line("reference", values.reference, 80) or None
-    _reference_is_free(session, actor, reference, owner_id, station_id)
     return {
         "name": entries.line("name", values.name, 120, required=True),
-        "reference": reference,
+        "reference": entries.line("reference", values.reference, 80) or None,
         "description": entries.paragraph("description", values.description, LONGEST_DESCRIPTION),
         "address": entries.line("address", values.address, 250),
         "latitude": latitude,

@@ -14,16 +14,12 @@ from portal.core import clock
 from portal.delivery.models import Destination
 from portal.exports.models import ExportTask, Formatter
 from portal.licences.models import Kind
-from portal.sharing import uses
 from portal.stations.models import Connector, Grant, OpeningTime, Station, StationGroup
 from tests import world
 from tests.statements import recorded
 from tests.test_guards import Ids, addresses, examples
 
 MOST = 12
-# The note that a share was used is no part of the page: two looks whether it is due, and once a day two writes in a
-# transaction of their own.
-MOST_OF_A_NOTE, MOST_WRITES = 4, 2
 OUTSIDE = ("destinations.host_key",)  # asks a server that is not there
 
 
@@ -77,14 +73,8 @@ def test_no_page_takes_more_than_twelve_statements(
         if address.method == "GET" and not address.rule.endpoint.startswith(OUTSIDE):
             url = address.url(ids)
             forget_use(session)
-            noted = who == "sub" and not uses.NAMES.isdisjoint(address.rule.arguments)
-            most = MOST + (MOST_OF_A_NOTE if noted else 0)
-            for allowed in (
-                most,
-                most - MOST_WRITES if noted else most,
-            ):  # the visit that writes a note, and a later one
-                with recorded() as statements:
-                    browser.get(url)
-                if len(statements) > allowed:
-                    many[url] = len(statements)
+            with recorded() as statements:
+                browser.get(url)
+            if len(statements) > MOST:
+                many[url] = len(statements)
     assert not many, "\n".join(f"{n} {u}" for u, n in many.items())

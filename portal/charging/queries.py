@@ -8,7 +8,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, contains_eager
 
 from portal.charging.finishing import instants
 from portal.charging.models import ChargingSession, Driver, QuarterHour, SessionImport
@@ -215,12 +215,14 @@ def charging_session(session: Session, account_id: int, action: str, row_id: int
     """The session, by what the account is to its station; NotThere or NotAllowed else."""
     query = sa.select(ChargingSession, Station).join(Connector, Connector.id == ChargingSession.connector_id)
     query = query.join(Station, Station.id == Connector.station_id).where(ChargingSession.id == row_id)
+    query = query.options(contains_eager(ChargingSession.connector).contains_eager(Connector.station))
     row, station = session.execute(query).one_or_none() or (None, None)
     allowed = stations.actions(session, account_id, station)
     if row is None or "session:view" not in allowed:
         raise NotThere
     if action not in allowed:
         raise NotAllowed
+    stations.keep_as_of_station(session, account_id, "charging_session_id", row_id, row.connector.station_id)
     return row
 
 

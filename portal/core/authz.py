@@ -69,13 +69,14 @@ def _pairs(action: str) -> list[tuple[str, str]]:
     return [(role, licence) for role in ROLES for licence in LICENCES if (role, licence, action) in ALLOWED]
 
 
-def _of(account_id: int | sa.BindParameter[int]) -> sa.Select[int, str, str, int | None]:
+def held(account_id: int | sa.BindParameter[int]) -> sa.Select[int, str, str, int | None]:
+    """All that the account is to whatever group, as rows of Standing."""
     columns = (standing.c.station_group_id, standing.c.role, standing.c.licence, standing.c.grant_id)
     return sa.select(*columns).where(standing.c.account_id == account_id)
 
 
 # The one statement that nearly every check is, built once: to build it takes longer than to answer it.
-_ON_ONE = _of(sa.bindparam("account_id")).where(standing.c.station_group_id == sa.bindparam("station_group_id"))
+_ON_ONE = held(sa.bindparam("account_id")).where(standing.c.station_group_id == sa.bindparam("station_group_id"))
 
 
 def standings(session: Session, account_id: int, station_group_ids: Iterable[int] | sa.Select[int]) -> list[Standing]:
@@ -87,8 +88,13 @@ def standings(session: Session, account_id: int, station_group_ids: Iterable[int
     if isinstance(ids, list) and len(ids) == 1:
         rows = session.execute(_ON_ONE, {"account_id": account_id, "station_group_id": ids[0]})
     else:
-        rows = session.execute(_of(account_id).where(standing.c.station_group_id.in_(ids)))
-    return sorted((Standing(*row) for row in rows), key=lambda s: (ROLES.index(s.role), s.licence))
+        rows = session.execute(held(account_id).where(standing.c.station_group_id.in_(ids)))
+    return by_strength(Standing(*row) for row in rows)
+
+
+def by_strength(found: Iterable[Standing]) -> list[Standing]:
+    """These standings, the strongest role first, of one role those that act."""
+    return sorted(found, key=lambda s: (ROLES.index(s.role), s.licence))
 
 
 def why(

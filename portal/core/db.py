@@ -24,6 +24,7 @@ NAMING = {
 }
 
 CONNECT_SECONDS = 10
+BUSY_SECONDS = 30  # that a transaction on SQLite waits for another one to end
 LARGEST_ID = 2**31 - 1  # of an INTEGER column: more would be the database driver's error, not "not there"
 # No row has this id. What is not there is looked for all the same, so that the answer takes as long as for what is
 # there and not the asker's.
@@ -92,7 +93,7 @@ def set_reading(reading: bool) -> None:
 def engine_options(url: str) -> dict[str, Any]:
     """Options for create_engine that suit the database of `url`. Errors, which end in logs, show no values."""
     if sa.make_url(url).get_backend_name() == "sqlite":
-        return {"hide_parameters": True, "connect_args": {"timeout": 30}}
+        return {"hide_parameters": True, "connect_args": {"timeout": BUSY_SECONDS}}
     arguments = {"options": "-c timezone=UTC -c jit=off", "connect_timeout": CONNECT_SECONDS}
     return {"hide_parameters": True, "pool_pre_ping": True, "connect_args": arguments}
 
@@ -107,7 +108,7 @@ def prepare(engine: sa.Engine) -> sa.Engine:
 
 def _sqlite_connect(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # the driver begins nothing by itself
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=30000", "synchronous=NORMAL"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}", "synchronous=NORMAL"):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -118,6 +119,22 @@ def _sqlite_begin(connection: sa.Connection) -> None:
 def session_factory(url: str) -> sessionmaker[Session]:
     """Sessions for processes without Flask: workers, scheduler, gateway, command line."""
     return sessionmaker(prepare(sa.create_engine(url, **engine_options(url))), expire_on_commit=False)
+
+
+@contextmanager
+def at_once(engine: sa.Engine) -> Iterator[Session]:
+    """A session for what is not worth a wait: on SQLite an OperationalError at once while somebody else writes. On
+    PostgreSQL, which locks rows, `with_for_update(skip_locked=True)` leaves out those that others change."""
+    with engine.connect() as connection:
+        raw = connection.connection.driver_connection if engine.dialect.name == "sqlite" else None
+        if raw is not None:
+            raw.execute("PRAGMA busy_timeout=0")
+        try:
+            with Session(connection) as session:
+                yield session
+        finally:
+            if raw is not None:
+                raw.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}")
 
 
 def database_now(session: Session) -> sa.ColumnElement[datetime]:

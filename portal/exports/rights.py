@@ -19,10 +19,12 @@ STOPS = ("permission", "authorisation", "drivers_hidden")
 
 class Shown(NamedTuple):
     """What a reader of a task may know of it: the name of its station group, and the e-mail of whose consumption it
-    is. None where that is no longer his to know: both may have changed since he knew them."""
+    is. None where that is no longer his to know: both may have changed since he knew them. `files`: he may open its
+    files, see `opens_files`."""
 
     group: str | None
     user: str | None
+    files: bool
 
 
 class _Held(NamedTuple):
@@ -76,20 +78,20 @@ def _standings(account_id: int, group_ids: Collection[int]) -> sa.Select[Any]:
 
 
 def shown(session: Session, reader_id: int, tasks: Sequence[ExportTask]) -> Mapping[int, Shown]:
-    """What the reader may know of these tasks, by their ids."""
-    ids = {task.station_group_id for task in tasks}
-    named = sa.select(StationGroup.id, StationGroup.name).where(
-        StationGroup.id.in_(ids), StationGroup.id.in_(authz.visible(reader_id, "station_group:view"))
-    )
-    names = {row[0]: row[1] for row in session.execute(named)}
-    known = set(
-        session.scalars(open_groups(reader_id, "export:view").where(authz.standing.c.station_group_id.in_(ids)))
-    )
+    """What the reader may know of these tasks, by their ids; one statement."""
+    here = authz.standing.c.station_group_id == StationGroup.id
+    named = authz.visible(reader_id, "station_group:view")
+    asked = (named, authz.visible(reader_id, "export:view"), open_groups(reader_id, "export:view"))
+    conditions = (one.where(here).correlate(StationGroup).exists() for one in asked)
+    groups = sa.select(StationGroup.id, StationGroup.name, *conditions)
+    rows = session.execute(groups.where(StationGroup.id.in_({task.station_group_id for task in tasks})))
+    held = {group_id: rest for group_id, *rest in rows}
     found = {}
     for task in tasks:
-        group = names.get(task.station_group_id)
-        hidden = task.station_group_id not in known if task.scope == Scope.DRIVER else group is None
-        found[task.id] = Shown(group, None if hidden else task.user.email)
+        name, is_named, exports, open_exports = held[task.station_group_id]
+        on_driver = task.scope == Scope.DRIVER
+        user = task.user.email if (open_exports if on_driver else is_named) else None
+        found[task.id] = Shown(name if is_named else None, user, bool(open_exports if on_driver else exports))
     return found
 
 

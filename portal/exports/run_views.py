@@ -70,7 +70,7 @@ def _task(task: ExportTask, template: str) -> str:
         paused_by=None if facts.stopped or not task.paused_reason else advice(task.paused_reason, task, **reader),
         proposed=0 if facts.stopped else facts.count(RunState.PROPOSED),
         first_proposed=facts.first_proposed,
-        opens_files=rights.opens_files(session, current_user.id, task),
+        opens_files=shown.files,
         changes=queries.changes(session, task, page.items),
         labels=labels,
     )
@@ -107,7 +107,6 @@ def show_run(run: ExportRun) -> str:
     stopped = rights.stops(session, [task]).get(task.id)
     reason = stopped if stopped and run.state != RunState.DELIVERED else run.reason
     started_by = by_id(session, run.started_by_id) if run.started_by_id else None
-    opens_files = rights.opens_files(session, current_user.id, task)
     return render_template(
         "exports/run.html",
         run=run,
@@ -116,13 +115,13 @@ def show_run(run: ExportRun) -> str:
         started_by=started_by,
         told=advice(reason, task, reader_id=current_user.id, group=shown.group),
         words=mine and not stopped,
-        opens_files=opens_files,
+        opens_files=shown.files,
         change=queries.changes(session, task, [run]).get(run.id),
         revisions=queries.revisions(session, run),
         several_periods=len(run.periods()) > 1,
         files_shown=SHOWN_FILES,
         labels=labels,
-        **(_of_meters(session, run) if opens_files and not stopped else {}),
+        **(_of_meters(session, run) if shown.files and not stopped else {}),
     )
 
 

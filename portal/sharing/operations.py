@@ -9,7 +9,7 @@ Every function takes its turn first (`turns`): of two who act at once the second
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -20,9 +20,8 @@ from sqlalchemy.orm import Session
 from portal.accounts import emails, user_groups
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import clock
-from portal.core.authz import Standing
 from portal.core.errors import NotThere, RuleBroken
-from portal.sharing import endings, invitations, limits, queries, shrinking, turns
+from portal.sharing import endings, invitations, limits, queries, shrinking, turns, uses
 from portal.sharing.shrinking import GIVE, Effect
 from portal.sharing.terms import Terms
 from portal.stations.models import Grant, Permission, StationGroup
@@ -176,25 +175,25 @@ def remove_member(session: Session, actor: Account, member: UserGroupMember) -> 
     return len(shrinking.end(session, actor, endings.given_by_member(session, group_id, email)))
 
 
-def unnoted_use(session: Session, account_id: int, held: Sequence[Standing]) -> int | None:
-    """The grant that `used` has to note when the account opens what it has these standings to, the strongest first:
-    the one that lets it in, when its last use, or that of the account's membership in its user group, is a day old.
-    Reads only."""
-    return queries.use_to_record(session, account_id, held, clock.now() - USE_RECORDED_EVERY)
+def unnoted_use(session: Session, account_id: int, named: Mapping[str, int]) -> int | None:
+    """The grant that `used` has to note when the account opens what these arguments of an address lead to: the one
+    that lets it in, when its last use, or that of the account's membership in its user group, is a day old. Reads
+    only."""
+    return uses.unnoted(session, account_id, named, clock.now() - USE_RECORDED_EVERY)
 
 
 def used(session: Session, account_id: int, grant_id: int) -> None:
     """Note that the account has opened what this grant lets it into: on the grant, and on its membership in the grant's
-    user group where that is due; harmless when others note the same meanwhile."""
+    user group where that is due; harmless when others note the same meanwhile. Waits for nobody: a row that somebody
+    else is changing is left for the next time."""
     now = clock.now()
-    member = queries.membership_to_note(account_id, grant_id, now - USE_RECORDED_EVERY)
-    for row, noted in (  # the member before the grant: whoever removes him locks in this order
-        (UserGroupMember, UserGroupMember.id.in_(member)),
-        (Grant, Grant.id == grant_id),
-    ):
+    users = sa.select(Grant.user_group_id).where(Grant.id == grant_id)
+    member = queries.memberships_to_note(account_id, now - USE_RECORDED_EVERY)
+    member = member.where(UserGroupMember.user_group_id.in_(users))
+    for row, noted in ((UserGroupMember, member), (Grant, sa.select(Grant.id).where(Grant.id == grant_id))):
         session.execute(
             sa.update(row)
-            .where(noted)
+            .where(row.id.in_(noted.with_for_update(of=row, skip_locked=True)))
             .values(last_used_at=now, first_used_at=sa.func.coalesce(row.first_used_at, now))
             .execution_options(synchronize_session=False)
         )

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session, aliased
 
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock
-from portal.core.authz import Standing
 from portal.core.paging import SIZE, Page, offset
 from portal.sharing.terms import ends_soon
 from portal.stations.models import Grant, StationGroup
@@ -187,31 +186,18 @@ def inert_for(session: Session, account: Account) -> Sequence[Inert]:
     return [Inert(name, email, count, not here, not ready) for name, email, count, ready, here in rows]
 
 
-def use_to_record(session: Session, account_id: int, held: Sequence[Standing], before: datetime) -> int | None:
-    """Of these standings of the account the grant that lets it in first, when the last use of the grant, or of it by
-    the account as a member of a user group, lies before that instant or there was none; none for what is the account's
-    own."""
-    allowing = [one for one in held if (one.role, one.licence, "station_group:view") in authz.ALLOWED]
-    grant_id = allowing[0].grant_id if allowing else None
-    if grant_id is None:
-        return None
-    by_member = membership_to_note(account_id, grant_id, before).exists()
-    due = sa.or_(Grant.last_used_at.is_(None), Grant.last_used_at < before, by_member)
-    return session.scalar(sa.select(Grant.id).where(Grant.id == grant_id, due))
+def use_is_due(account_id: int, before: datetime) -> sa.ColumnElement[bool]:
+    """The condition that the last use of a Grant, or of it by the account as a member of its user group, lies before
+    that instant, or that there was none."""
+    by_member = memberships_to_note(account_id, before).where(UserGroupMember.user_group_id == Grant.user_group_id)
+    return sa.or_(Grant.last_used_at.is_(None), Grant.last_used_at < before, by_member.correlate(Grant).exists())
 
 
-def membership_to_note(account_id: int, grant_id: int | None, before: datetime) -> sa.Select[int]:
-    """The id of the account's membership in the user group of the grant, when it last opened something by it before
-    that instant or never."""
+def memberships_to_note(account_id: int, before: datetime) -> sa.Select[int]:
+    """The ids of the account's memberships by which it last opened something before that instant or never."""
     member = UserGroupMember
-    return (
-        sa.select(member.id)
-        .join(Grant, Grant.user_group_id == member.user_group_id)
-        .join(Account, Account.email == member.email)
-        .where(Grant.id == grant_id, Account.id == account_id)
-        .where(sa.or_(member.last_used_at.is_(None), member.last_used_at < before))
-        .correlate(None)
-    )
+    by_address = sa.select(member.id).join(Account, Account.email == member.email).where(Account.id == account_id)
+    return by_address.where(sa.or_(member.last_used_at.is_(None), member.last_used_at < before))
 
 
 def _rows(

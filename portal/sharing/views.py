@@ -9,14 +9,13 @@ import sqlalchemy as sa
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal.accounts import user_groups
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
 from portal.core import clock, forms, web
-from portal.core.db import db, reading_only, writing
+from portal.core.db import at_once, db, reading_only, writing
 from portal.core.display import local_date
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
@@ -224,8 +223,8 @@ def _note_use(response: Response) -> Response:
 
     The one place where use is noted. It hangs on what the URL names (`uses.NAMES`): a station group, a station, or what
     belongs to one, as a connector, a charging session, a grant, an export or its run and files. A list names nothing
-    and is no use. A grant and a membership are each written at most once a day, in a short transaction of their own;
-    a database that stays locked only costs the note.
+    and is no use. A grant and a membership are each written at most once a day, in a short transaction of their own
+    that waits for nobody: while others write, the page is shown at once and the next one is noted.
     """
     names = request.view_args or {}
     if names.keys().isdisjoint(uses.NAMES) or not _was_let_in(response) or not current_user.is_authenticated:
@@ -235,14 +234,15 @@ def _note_use(response: Response) -> Response:
         session.rollback()  # what was to stay is committed; nothing of the rest is to be written with the note
     with reading_only():
         account_id = current_user.id
-        grant_id = operations.unnoted_use(session, account_id, uses.held(session, account_id, names))
+        grant_id = operations.unnoted_use(session, account_id, names)
     if grant_id is not None:
         session.rollback()  # its locks would keep the note waiting
         try:
-            with writing(), Session(db.engine) as own, own.begin():
+            with writing(), at_once(db.engine) as own:
                 operations.used(own, account_id, grant_id)
-        except sa.exc.OperationalError:
-            log.warning("the use of a grant could not be noted", exc_info=True)
+                own.commit()
+        except sa.exc.OperationalError as error:
+            log.info("the use of a grant is noted another time: %s", type(error.orig).__name__)
     return response
 
 

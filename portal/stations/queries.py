@@ -45,6 +45,7 @@ def actions(session: Session, account_id: int, station: Station | None) -> froze
     """All that the account may do to the station: as its owner, or by its standings in the station's groups. To none:
     nothing, found out by the same statements as for a station of others."""
     if station is not None and station.owner_id == account_id:
+        keep(session, account_id, "station_id", station.id, [])
         return authz.owner_actions()
     return authz.actions(_ask_by_groups(session, account_id, station.id if station else NO_ROW))
 
@@ -52,24 +53,38 @@ def actions(session: Session, account_id: int, station: Station | None) -> froze
 def held_at(session: Session, account_id: int, station_id: int) -> list[Standing]:
     """What the account is to the station's groups, strongest first, for the page about it: as the gate has found it in
     this very transaction, else asked now. Whoever writes asks anew."""
-    kept = session.info.get(KEPT, {}).get((account_id, "station", station_id))
+    kept = let_in_by(session, account_id, "station_id", station_id)
     return _ask_by_groups(session, account_id, station_id) if kept is None else kept
 
 
 def held_on(session: Session, account_id: int, station_group_id: int) -> list[Standing]:
     """As `held_at`, to a station group."""
-    kept = session.info.get(KEPT, {}).get((account_id, "station_group", station_group_id))
+    kept = let_in_by(session, account_id, "station_group_id", station_group_id)
     return authz.standings(session, account_id, [station_group_id]) if kept is None else kept
 
 
 def _ask_by_groups(session: Session, account_id: int, station_id: int) -> list[Standing]:
     found = authz.standings(session, account_id, groups_of(session, station_id) or [NO_ROW])
-    _keep(session, (account_id, "station", station_id), found)
+    keep(session, account_id, "station_id", station_id, found)
     return found
 
 
-def _keep(session: Session, key: tuple[int, str, int], found: list[Standing]) -> None:
-    session.info.setdefault(KEPT, {})[key] = found
+def let_in_by(session: Session, account_id: int, name: str, row_id: int) -> list[Standing] | None:
+    """The standings, strongest first, by which the gate has let the account in to the row that this argument of an
+    address names, in this very transaction; empty for what hangs on a station of its own, None where it was not
+    asked."""
+    kept: list[Standing] | None = session.info.get(KEPT, {}).get((account_id, name, row_id))
+    return kept
+
+
+def keep(session: Session, account_id: int, name: str, row_id: int, found: list[Standing]) -> None:
+    """Hand on what the gate has found, see `let_in_by`."""
+    session.info.setdefault(KEPT, {})[account_id, name, row_id] = found
+
+
+def keep_as_of_station(session: Session, account_id: int, name: str, row_id: int, station_id: int) -> None:
+    """Hand on, for a row that hangs on this station, what the gate has just found for the station."""
+    keep(session, account_id, name, row_id, session.info[KEPT][account_id, "station_id", station_id])
 
 
 @event.listens_for(Session, "after_transaction_end")
@@ -101,9 +116,11 @@ def connectors_of(session: Session, station: Station) -> Sequence[Connector]:
 def connector(session: Session, account_id: int, action: str, row_id: int) -> Connector:
     """The connector, by what the account is to its station; NotThere or NotAllowed else."""
     row = _row(session, Connector, row_id)
-    station(session, account_id, action, row.station_id if row else NO_ROW)
+    parent = station(session, account_id, action, row.station_id if row else NO_ROW)
     if row is None:
         raise NotThere
+    set_committed_value(row, "station", parent)  # else it is read once more
+    keep_as_of_station(session, account_id, "connector_id", row_id, parent.id)
     return row
 
 
@@ -116,16 +133,17 @@ def station_group(session: Session, account_id: int, action: str, row_id: int) -
         raise NotThere
     if action not in allowed:
         raise NotAllowed
-    _keep(session, (account_id, "station_group", row_id), held)
+    keep(session, account_id, "station_group_id", row_id, held)
     return row
 
 
 def grant(session: Session, account_id: int, action: str, row_id: int) -> Grant:
     """The grant, by what the account is to its station group; NotThere or NotAllowed else."""
     row = _row(session, Grant, row_id)
-    station_group(session, account_id, action, row.station_group_id if row else NO_ROW)
+    group = station_group(session, account_id, action, row.station_group_id if row else NO_ROW)
     if row is None:
         raise NotThere
+    keep(session, account_id, "grant_id", row_id, held_on(session, account_id, group.id))
     return row
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from itertools import count
+from time import monotonic
 from types import SimpleNamespace
 
 import pytest
@@ -164,6 +165,27 @@ def test_opening_a_shared_page_marks_the_grant_as_used_once_a_day(
     session.commit()
     browser.get(group)
     assert uses(grant)[0] == first < uses(grant)[1]
+
+
+def test_a_reader_waits_for_nobody_who_writes_and_is_noted_the_next_time(
+    session: Session, place: SimpleNamespace, logged_in: Browser
+) -> None:
+    grant = world.grant(session, place.group, "manage", place.users)
+    browser = logged_in(place.sub)
+    urls = [f"/stations/{place.stations[0].id}", f"/station-groups/{place.group.id}"]
+    session.commit()
+    session.execute(sa.update(Grant).values(hides_drivers=True))  # of somebody else, who has not come to an end
+    session.execute(sa.update(UserGroupMember).values(first_used_at=None))
+    began = monotonic()
+    assert [browser.get(url).status_code for url in urls] == [200, 200]
+    assert monotonic() - began < 10
+    session.refresh(grant)
+    assert grant.last_used_at is None
+    session.commit()
+    browser.get(urls[1])
+    session.refresh(grant)
+    assert grant.last_used_at is not None
+    assert None not in session.scalars(sa.select(UserGroupMember.first_used_at)).all()
 
 
 @pytest.mark.parametrize("to", ["sub@x.example", "user group"])

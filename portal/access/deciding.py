@@ -58,7 +58,7 @@ class Rule(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """What a connector says itself, from an instant on; none: from the beginning."""
+    """What a connector says itself, from an instant on; none: at any time."""
 
     access: str
     price: Price
@@ -180,9 +180,9 @@ def _edges(conditions: Conditions, start: datetime, end: datetime) -> Iterator[d
 
 
 def _terms_at(terms: Sequence[Terms], at: datetime) -> Terms:
-    """The latest that had begun; before the first of them the first."""
+    """The latest that had begun. Of the time before the first of them nothing is known: it goes by what is said now."""
     begun = [one for one in terms if one.since is None or one.since <= at]
-    return begun[-1] if begun else terms[0]
+    return (begun or terms)[-1]
 
 
 def _in_force(dated: Entry | Rule, at: datetime) -> bool:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.charging import changes, flagged
+from portal.charging import changes, costing, flagged
 from portal.charging.coverage import cover
 from portal.charging.models import ChargingSession, FlaggedRow, FlaggedState, QuarterHour, SessionImport
 from portal.charging.moments import Instant, MomentProblem, to_utc
@@ -152,6 +152,7 @@ def _store(session: Session, actor: Account, row: FlaggedRow, of: SessionImport,
     session.flush()
     session.execute(sa.delete(QuarterHour).where(QuarterHour.session_id == stored.id))
     add_quarters(session, quarters_of(stored.id, read))
+    costing.calculate(session, row.owner_id, [stored.id])
     changes.note(session, [(stored.connector_id, stored.started_at, stored.ended_at)])
     if of.covers_from is not None and of.covers_to is not None and of.covers == "file":
         cover(session, [stored.connector_id], of.covers_from, of.covers_to, of.id)

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager
 
+from portal.access.models import SessionCost
 from portal.charging.finishing import instants
 from portal.charging.models import ChargingSession, Driver, QuarterHour, SessionImport
 from portal.core import authz, paging
@@ -135,6 +136,11 @@ def _line(
     name = driver_name(driver, shown=shown, brought_in=brought_in)
     number = row.external_id if shown or not DERIVED.fullmatch(row.external_id) else ""
     return SessionLine(row, connector, station, name, (row.card or "") if shown else "", number)
+
+
+def cost(session: Session, row: ChargingSession) -> SessionCost | None:
+    """What a session cost that was loaded through the gate; none: never calculated."""
+    return session.get(SessionCost, row.id)
 
 
 def totals(session: Session, account_id: int, wanted: SessionFilter) -> Totals:

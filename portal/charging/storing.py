@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.emails import normalise
-from portal.charging import changes, lookups
+from portal.charging import changes, costing, lookups
 from portal.charging.models import ChargingSession, Driver, FlaggedRow, FlaggedState
 from portal.charging.quarter_rows import add_quarters, quarters_of
 from portal.charging.reading import Problem, Reading, SessionRow
@@ -174,6 +174,7 @@ def _add(session: Session, origin: Origin, readings: Sequence[Reading], stored: 
     inserted = sa.insert(ChargingSession).returning(ChargingSession.id, sort_by_parameter_order=True)
     ids = session.scalars(inserted, values).all()
     add_quarters(session, (quarter for key, row in zip(ids, rows, strict=True) for quarter in quarters_of(key, row)))
+    costing.calculate(session, origin.owner_id, ids)
     changes.note(session, ((int(row.station_ref), row.started_at, row.ended_at) for row in rows))
     _settle(session, origin, dict(zip([reading.external_id for reading in readings], ids, strict=True)))
     stored.added += len(rows)

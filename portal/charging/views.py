@@ -5,6 +5,8 @@ from datetime import date, datetime, time, timedelta
 from flask import Blueprint, render_template, request
 from flask_babel import format_time
 
+from portal.access import prices
+from portal.access.labels import PRICES_BY
 from portal.accounts import login
 from portal.charging import (
     arguments,
@@ -88,7 +90,15 @@ def show(charging_session: ChargingSession) -> str:
         for quarter in quarters
     ]
     line = queries.session_line(session, account.id, charging_session)
-    return render_template("charging/show.html", line=line, rows=rows, quarters=quarters)
+    return render_template(
+        "charging/show.html",
+        line=line,
+        rows=rows,
+        quarters=quarters,
+        cost=queries.cost(session, charging_session),
+        prices_by=PRICES_BY,
+        vat_within=prices.vat_within,
+    )
 
 
 blueprints = (bp, views_imports.bp, views_drivers.bp, views_identifiers.bp)

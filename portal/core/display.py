@@ -17,6 +17,11 @@ def local_datetime(instant: datetime | None, form: str = "short") -> str:
     return format_datetime(instant, form) if instant else "–"
 
 
+def instant(text: str) -> datetime:
+    """An instant that was kept as text in JSON."""
+    return datetime.fromisoformat(text)
+
+
 def local_date(day: date | datetime | None, form: str = "medium") -> str:
     """A day, or the local day of an instant; "–" for none."""
     return format_date(day, form) if day else "–"
@@ -85,6 +90,7 @@ def worded(message: str, kept: Mapping[str, Any] | None = None) -> str:
 def create(app: Flask) -> None:
     for written in (local_datetime, local_date, kwh, number, rappen, price, kilowatts, initials, worded):
         app.add_template_filter(_for_the_reader(written), written.__name__)
+    app.add_template_filter(instant)
     of_templates = cast("Callable[..., str]", app.jinja_env.globals["ngettext"])
     app.jinja_env.globals["ngettext"] = _grouped(of_templates)
 

@@ -149,8 +149,8 @@ class OpeningTime(Base):
 
 
 class ConnectorTerms(Base):
-    """What a connector said about access and prices from an instant on. A connector that never changed has no row:
-    what it says now holds from the beginning."""
+    """What a connector said about access and prices from an instant on, first of all since its station is there. One
+    that never changed has no row. Time before the first row goes by what the connector says now."""
 
     __tablename__ = "connector_terms"
     __table_args__ = (sa.UniqueConstraint("connector_id", "since"),)

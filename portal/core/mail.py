@@ -4,13 +4,15 @@ import logging
 import re
 import smtplib
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import formataddr, parseaddr
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import sqlalchemy as sa
@@ -25,6 +27,14 @@ LEASE = timedelta(minutes=5)
 MOST_ATTEMPTS = 12  # with doubling waits from one minute: the last one 34 hours after the first
 TIMEOUT_SECONDS = 30
 ONE_ADDRESS = re.compile(r"[!#-'*+./0-9=?A-Z^-~-]+@[A-Za-z0-9.-]+")
+# Who says, when a mail leaves, whether its recipient may still read it: a function of the session, the recipient and
+# the ids that the mail is about. Named by text, as this module stands below them all.
+JUDGES = {
+    "exports": "portal.exports.telling.may_read",
+    "grant_giver": "portal.sharing.reminders.may_extend",
+    "grant_holder": "portal.sharing.reminders.still_holds",
+    "operator": "portal.licences.telling.is_operator",
+}
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 
 
@@ -33,7 +43,8 @@ def _whole_second() -> datetime:
 
 
 class MailMessage(Base):
-    """One mail. It is due while `sent_at` is empty, `not_before` has passed and fewer than MOST_ATTEMPTS were made.
+    """One mail. It is due while `sent_at` and `withheld_at` are empty, `not_before` has passed and fewer than
+    MOST_ATTEMPTS were made. With a `judge` it is asked about anew at each attempt, see `judge_at_sending`.
 
     The body can hold one-time links: it is shown to nobody but the recipient, outside of a demo."""
 
@@ -49,6 +60,9 @@ class MailMessage(Base):
     sent_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str] = mapped_column(sa.Text, default="")
+    judge: Mapped[str | None] = mapped_column(sa.String(20))  # of JUDGES
+    about: Mapped[list[Any]] = mapped_column(default=list)  # ids, for the judge
+    withheld_at: Mapped[datetime | None]  # its recipient might no longer read it when it was to leave
 
 
 def post(session: Session, recipient: str, subject: str, body: str) -> MailMessage:
@@ -63,6 +77,14 @@ def post(session: Session, recipient: str, subject: str, body: str) -> MailMessa
     session.add(message)
     background.ring_after_commit(session, "mail")
     return message
+
+
+def judge_at_sending(message: MailMessage, judge: str, about: Iterable[int]) -> None:
+    """Let the mail leave only while this one of JUDGES says that its recipient may read what it tells of these rows:
+    between writing and sending he can lose the right."""
+    if judge not in JUDGES:
+        raise ValueError(f"there is no judge {judge!r}")
+    message.judge, message.about = judge, sorted(set(about))
 
 
 def try_again(session: Session, message: MailMessage) -> None:
@@ -87,9 +109,21 @@ def send_due(sessions: Callable[[], AbstractContextManager[Session]], mail_url: 
             session.commit()
             if message is None:
                 return sent
-            _try(message, mail_url, sender)
+            if not may_leave(session, message):
+                message.withheld_at, message.body = clock.now(), ""  # it stays on record, what it told does not
+            session.commit()  # nobody waits for the mail server
+            if message.withheld_at is None:
+                _try(message, mail_url, sender)
             sent += message.sent_at is not None
             session.commit()
+
+
+def may_leave(session: Session, message: MailMessage) -> bool:
+    """Whether the mail's recipient may read it, as of now."""
+    if message.judge is None:
+        return True
+    judge: Callable[[Session, str, list[int]], bool] = resolve_name(JUDGES[message.judge])
+    return judge(session, message.recipient, message.about)
 
 
 def _try(message: MailMessage, mail_url: str, sender: str) -> None:
@@ -124,7 +158,8 @@ def waits_since(session: Session) -> datetime | None:
 
 def _is_due(session: Session) -> tuple[sa.ColumnElement[bool], ...]:
     due_by = MailMessage.not_before <= database_now(session)
-    return MailMessage.sent_at.is_(None), due_by, MailMessage.attempts < MOST_ATTEMPTS
+    unsent = sa.and_(MailMessage.sent_at.is_(None), MailMessage.withheld_at.is_(None))
+    return unsent, due_by, MailMessage.attempts < MOST_ATTEMPTS
 
 
 def _claim(session: Session) -> MailMessage | None:

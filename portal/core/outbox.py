@@ -17,12 +17,13 @@ from portal.core.web import guard, page_number
 
 bp = Blueprint("outbox", __name__, url_prefix="/operator/mail")
 
-UNSENT = MailMessage.sent_at.is_(None)
+UNSENT = sa.and_(MailMessage.sent_at.is_(None), MailMessage.withheld_at.is_(None))
 STATES = {
     "": (_l("All"), sa.true()),
     "waiting": (_l("Waiting"), sa.and_(UNSENT, MailMessage.error == "")),
     "failing": (_l("Failing"), sa.and_(UNSENT, MailMessage.error != "", MailMessage.attempts < MOST_ATTEMPTS)),
     "given_up": (_l("Given up"), sa.and_(UNSENT, MailMessage.attempts >= MOST_ATTEMPTS)),
+    "withheld": (_l("Withheld"), MailMessage.withheld_at.is_not(None)),
     "sent": (_l("Sent"), MailMessage.sent_at.is_not(None)),
 }
 
@@ -70,7 +71,7 @@ def show(message: MailMessage) -> str:
 @bp.post("/<int:message_id>/try-again")
 @guard("mail:retry", message=message_for_operator)
 def try_again(message: MailMessage) -> Response:
-    if message.sent_at is None:
+    if message.sent_at is None and message.withheld_at is None:
         mail.try_again(db.session(), message)
         db.session.commit()
         flash(gettext("The mail to %(address)s will be tried again now.", address=message.recipient), "success")

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from portal.accounts.links import Links
 from portal.accounts.models import Account
-from portal.core import clock, letters
+from portal.core import clock, letters, mail
 from portal.exports import telling
 from portal.exports.attention import looks
 from portal.exports.models import ExportFile, ExportNotice, ExportRun, ExportTask, RunState
@@ -31,6 +31,7 @@ NEWS = ("error", "stopped", "paused", "retry", "waiting", "unconfirmed")
 class Line(NamedTuple):
     """A task in the letter."""
 
+    task_id: int
     task: str
     url: str
     kind: str = ""
@@ -118,7 +119,7 @@ def _write(session: Session, links: Links, account: Account, wish: str, since: d
     found = digest(session, links, account, since, _morning(account, today))
     if not (found.urgent or found.corrections) and wish != "daily":
         return
-    letters.post(
+    letter = letters.post(
         session,
         account.email,
         account.language,
@@ -130,6 +131,8 @@ def _write(session: Session, links: Links, account: Account, wish: str, since: d
         notices=links.page("/exports/notices"),
         tasks=links.page("/exports"),
     )
+    lines = [line for part in found for line in part if line.kind != "stopped"]
+    mail.judge_at_sending(letter, "exports", [line.task_id for line in lines])
 
 
 def digest(session: Session, links: Links, account: Account, since: datetime, until: datetime) -> Digest:
@@ -154,7 +157,7 @@ def _is_news(reason: Mapping[str, Any]) -> bool:
 
 def _line(links: Links, task: ExportTask, kind: str = "", reason: Mapping[str, Any] | None = None) -> Line:
     told = telling.readable(reason or {}, task)
-    return Line(task.name, links.page(f"/exports/tasks/{task.id}"), kind, told)
+    return Line(task.id, task.name, links.page(f"/exports/tasks/{task.id}"), kind, told)
 
 
 def _corrections(session: Session, links: Links, account: Account, tasks: Sequence[ExportTask]) -> Sequence[Line]:

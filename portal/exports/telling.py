@@ -1,6 +1,6 @@
 """Letters about exports to the owner of a task."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.core import letters
+from portal.accounts.models import Account
+from portal.core import letters, mail
 from portal.core.errors import Sentence
 from portal.exports.models import ExportRun, ExportTask, RunState
-from portal.exports.rights import STOPS
+from portal.exports.rights import STOPS, stops
 from portal.formats.rows import LABELS
 
 NAMED = ("code", "meter", "lacking", "of", "user", "destination", "name", "side", "message", "template", "params")
@@ -55,7 +56,16 @@ def _of_run(session: Session, run: ExportRun, name: str, public_url: str, **valu
     task = run.task
     days = {"first_day": run.period_start.isoformat(), "last_day": run.last_day.isoformat()}
     about = {"task": task.name, "destination": task.destination.name, "url": f"{public_url}/exports/tasks/{task.id}"}
-    letters.post(session, task.owner.email, task.owner.language, name, **about, **days, **values)
+    letter = letters.post(session, task.owner.email, task.owner.language, name, **about, **days, **values)
+    mail.judge_at_sending(letter, "exports", [task.id])
+
+
+def may_read(session: Session, recipient: str, task_ids: Sequence[int]) -> bool:
+    """Whether all these tasks are still there and of the account with this address, which may still export what they
+    export: the judge of letters that tell of stations, meters and amounts."""
+    wanted = sa.select(ExportTask).join(ExportTask.owner).where(ExportTask.id.in_(task_ids), Account.email == recipient)
+    tasks = session.scalars(wanted).all()
+    return len(tasks) == len(task_ids) and not stops(session, tasks)
 
 
 def of_stop(session: Session, run: ExportRun, reason: Mapping[str, Any], public_url: str) -> None:

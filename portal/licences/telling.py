@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from portal.accounts.links import Links
 from portal.accounts.models import Account
-from portal.core import audit, clock, letters
+from portal.core import audit, clock, letters, mail
 from portal.licences.models import Licence, LicenceRequest
 
 BEFORE = (30, 7)  # days before the end on which it is announced
@@ -74,9 +74,16 @@ def tell_operators(session: Session, links: Links) -> int:
     asked = [(email, row.kind) for row, email in rows]
     for to in operators:
         page = links.page("/operator/requests")
-        letters.post(session, to.email, to.language, "licence_requests", requests=asked, page=page)
+        letter = letters.post(session, to.email, to.language, "licence_requests", requests=asked, page=page)
+        mail.judge_at_sending(letter, "operator", [to.id])
     audit.record(session, TOLD, "licence_request", actor_id=None, count=len(rows))
     return len(rows)
+
+
+def is_operator(session: Session, recipient: str, account_ids: Sequence[int]) -> bool:
+    """Whether the account with this address is one of these and an operator: judges the mail about requests."""
+    mine = sa.select(Account.id).where(Account.email == recipient, Account.id.in_(account_ids), Account.is_operator)
+    return session.scalar(mine) is not None
 
 
 def _operators(session: Session) -> Sequence[Account]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.links import Links
 from portal.accounts.models import Account, UserGroup, UserGroupMember
-from portal.core import authz, clock, letters
+from portal.core import authz, clock, letters, mail
 from portal.sharing.terms import BEFORE_LONG, BEFORE_SHORT, LONG, last_day
 from portal.stations.models import Grant, StationGroup
 
@@ -90,7 +90,7 @@ def _announce(session: Session, links: Links, grant: Grant) -> None:
     keeper = session.get_one(Account, grant.granted_by_id)
     if not authz.may(session, keeper.id, "grant:extend", [grant.station_group_id]):
         keeper = session.get_one(Account, grant.owner_id)
-    letters.post(
+    letter = letters.post(
         session,
         keeper.email,
         keeper.language,
@@ -100,8 +100,9 @@ def _announce(session: Session, links: Links, grant: Grant) -> None:
         last_day=written_day(grant.ends_at, keeper.language, keeper.time_zone),
         page=address_of(links, "extend", grant=grant.id),
     )
+    mail.judge_at_sending(letter, "grant_giver", [grant.id])
     for email, language, time_zone in holders(session, grant):
-        letters.post(
+        letter = letters.post(
             session,
             email,
             language,
@@ -110,3 +111,30 @@ def _announce(session: Session, links: Links, grant: Grant) -> None:
             last_day=written_day(grant.ends_at, language, time_zone),
             page=address_of(links, "shared_with_me"),
         )
+        mail.judge_at_sending(letter, "grant_holder", [grant.id])
+
+
+def may_extend(session: Session, recipient: str, grant_ids: Sequence[int]) -> bool:
+    """Whether the grant ends as was announced, and whoever has this address may extend it: judges the mail to him."""
+    account = session.scalar(sa.select(Account).where(Account.email == recipient))
+    grants = _announced(session, grant_ids)
+    return account is not None and all(
+        grant is not None and authz.may(session, account.id, "grant:extend", [grant.station_group_id])
+        for grant in grants
+    )
+
+
+def still_holds(session: Session, recipient: str, grant_ids: Sequence[int]) -> bool:
+    """Whether the grant ends as was announced, and is given to this address: judges the mail to it."""
+    return all(
+        grant is not None and recipient in {email for email, *_ in holders(session, grant)}
+        for grant in _announced(session, grant_ids)
+    )
+
+
+def _announced(session: Session, grant_ids: Sequence[int]) -> Sequence[Grant | None]:
+    """These grants as they stand; none for one that is revoked or over, or whose end was moved."""
+    live = (Grant.revoked_at.is_(None), Grant.reminded_at.is_not(None), Grant.ends_at > clock.now())
+    rows = session.scalars(sa.select(Grant).where(Grant.id.in_(grant_ids), *live))
+    found = {row.id: row for row in rows}
+    return [found.get(row_id) for row_id in grant_ids]

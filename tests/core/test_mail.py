@@ -52,6 +52,13 @@ def test_it_reaches_the_server(sessions: sessionmaker[Session], smtp_server: Smt
     assert one(sessions).sent_at
 
 
+@pytest.mark.parametrize("name", mail.JUDGES)
+def test_every_judge_of_mails_is_there_and_lets_nobody_read_of_rows_that_are_gone(session: Session, name: str) -> None:
+    message = mail.post(session, TO, "Subject", "Text\n")
+    mail.judge_at_sending(message, name, [1_000_003])
+    assert not mail.may_leave(session, message)
+
+
 def test_it_is_sent_once(sessions: sessionmaker[Session], smtp_server: SmtpServer) -> None:
     posted(sessions)
     assert [mail.send_due(sessions, smtp_server.url, FROM) for _ in range(3)] == [1, 0, 0]

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -14,13 +15,14 @@ from portal.accounts.links import Links
 from portal.accounts.models import Account
 from portal.charging import changes
 from portal.charging.models import Coverage
-from portal.core import clock
+from portal.core import clock, mail
 from portal.core.audit import AuditEntry
 from portal.core.config import Settings
 from portal.core.mail import MailMessage
 from portal.core.vault import Vault
 from portal.exports import digests, notices
 from portal.exports.models import ExportNotice, ExportRun
+from portal.licences.models import Kind
 from tests import world
 from tests.exports import scene as scenes
 from tests.exports.conftest import Sessions
@@ -49,6 +51,28 @@ def sent(session: Session, at: datetime) -> list[MailMessage]:
     session.commit()
     found = session.scalars(sa.select(MailMessage).where(MailMessage.subject.startswith("Exports:")))
     return list(found.all())
+
+
+@pytest.mark.parametrize("revoked", [True, False])
+def test_a_digest_is_withheld_when_he_may_export_no_more(
+    session: Session, scene: Scene, sessions: Sessions, tmp_path: Path, *, revoked: bool
+) -> None:
+    guest = world.account(session, "guest@demo.example", Kind.AUTHORISATION, Kind.AUTO_EXPORT)
+    world.licence(session, scene.owner, Kind.AUTHORISATION)
+    grant = world.grant(session, scene.group, "manage", guest.email)
+    scene.task.owner_id = guest.id
+    notices.choose_digest(session, guest, "daily")
+    plan(session)
+    run = runs(session)[0]
+    run.state, run.delivered_at, run.energy_wh = "delivered", morning(-12), 4000
+    session.commit()
+    (letter,) = sent(session, morning())
+    assert (letter.recipient, "4.00 kWh" in letter.body) == (guest.email, True)
+    grant.revoked_at = clock.now() if revoked else None
+    session.commit()
+    assert mail.send_due(sessions, f"folder://{tmp_path}/mail", "piquet@portal.example") == (not revoked)
+    session.refresh(letter)
+    assert (letter.withheld_at is not None, letter.body == "") == (revoked, revoked)
 
 
 @pytest.fixture

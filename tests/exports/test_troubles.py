@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.core import clock, mail
 from portal.core.audit import AuditEntry
 from portal.core.config import Settings
 from portal.core.mail import MailMessage
@@ -15,7 +17,9 @@ from portal.delivery import operations as destinations
 from portal.delivery.sending import look_at_peer, place, reach
 from portal.exports import operations
 from portal.exports.models import ExportRun, ExportTask
+from portal.licences.models import Kind
 from portal.transports.ssh_keys import generate_key_pair
+from tests import world
 from tests.exports import scene as scenes
 from tests.exports.conftest import Sessions
 from tests.exports.scene import Scene, plan, runs, wake
@@ -95,6 +99,27 @@ def test_the_owner_hears_of_the_third_failure_once_in_his_language(session: Sess
     assert f"/exports/tasks/{scene.task.id}" in letter.body
     assert task_of(session, scene).failures == 5
     assert task_of(session, scene).trouble_since is not None
+
+
+def test_a_letter_that_waits_for_the_mail_server_is_withheld_when_he_may_export_no_more(
+    session: Session, scene: Scene, fail: Fail, sessions: Sessions, tmp_path: Path
+) -> None:
+    guest = world.account(session, "guest@demo.example", Kind.AUTHORISATION, Kind.AUTO_EXPORT)
+    world.licence(session, scene.owner, Kind.AUTHORISATION)
+    grant = world.grant(session, scene.group, "manage", guest.email)
+    for row in (scene.task, scene.destination, scene.formatter):
+        row.owner_id = guest.id
+    fail(3)
+    grant.revoked_at = clock.now()
+    session.commit()
+    assert mail.send_due(sessions, f"folder://{tmp_path}/mail", "piquet@portal.example") == 0
+    (letter,) = letters(session)
+    session.refresh(letter)
+    assert (letter.recipient, letter.sent_at, letter.body) == (guest.email, None, "")
+    grant.revoked_at, letter.withheld_at, letter.body = None, None, "Once more"
+    letter.not_before -= mail.LEASE
+    session.commit()
+    assert mail.send_due(sessions, f"folder://{tmp_path}/mail", "piquet@portal.example") == 1
 
 
 def test_he_hears_of_the_pause_and_nothing_is_tried_any_more(

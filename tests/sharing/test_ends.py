@@ -4,19 +4,21 @@ import subprocess
 import sys
 import time
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, sessionmaker
 
 from portal.accounts.links import Links
-from portal.core import authz, clock
+from portal.core import authz, clock, mail
 from portal.core.audit import AuditEntry
 from portal.core.db import session_factory
 from portal.core.errors import NotAllowed, RuleBroken
 from portal.core.mail import MailMessage
+from portal.licences.models import Kind
 from portal.sharing import extending, operations, queries, reminders, terms
 from portal.sharing.operations import Offer
 from portal.sharing.terms import Span
@@ -227,6 +229,32 @@ def test_the_giver_and_the_holders_are_told_once_in_their_languages(session: Ses
     grant.ends_at = clock.now() + 5 * DAY
     session.flush()
     assert reminders.remind_of_ends(session, LINKS) == 1
+
+
+@pytest.mark.parametrize("what", ["nothing", "revoked", "left", "moved", "giver"])
+def test_an_announcement_leaves_only_while_it_is_true_and_theirs_to_read(
+    session: Session, place: SimpleNamespace, sessions: sessionmaker[Session], tmp_path: Path, what: str
+) -> None:
+    top = given(session, place, place.stranger.email, 40)
+    top.role = "administrate"
+    world.licence(session, place.stranger, Kind.AUTHORISATION)
+    grant = given(session, place, place.users, 5, lasted=20)
+    grant.granted_by_id = place.stranger.id
+    session.flush()
+    assert reminders.remind_of_ends(session, LINKS) == 1
+    if what in {"revoked", "giver"}:
+        (grant if what == "revoked" else top).revoked_at = clock.now()
+    elif what == "left":
+        place.users.members.clear()
+    elif what == "moved":
+        extending.extend(session, place.master, grant)
+    session.commit()
+    sent = mail.send_due(sessions, f"folder://{tmp_path}/mail", "piquet@portal.example")
+    left = {"nothing": {place.stranger.email, "sub@x.example"}, "giver": {"sub@x.example"}}
+    left["left"] = {place.stranger.email}
+    reached = session.scalars(sa.select(MailMessage.recipient).where(MailMessage.sent_at.is_not(None)))
+    assert set(reached) == left.get(what, set())
+    assert sent == len(left.get(what, ()))
 
 
 def test_a_revoked_grant_is_not_announced_and_the_owner_hears_for_a_giver_who_left(

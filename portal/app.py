@@ -43,12 +43,13 @@ def _register(app: Flask) -> None:
     from portal.delivery import views as delivery
     from portal.exports import views as exports
     from portal.licences import views as licences
+    from portal.maintenance import views as maintenance
     from portal.sharing import views as sharing
     from portal.stations import views as stations
     from portal.transfers import views as transfers
 
     domains = (dashboard, accounts, licences, stations, bulk, sharing, charging, delivery, exports, transfers)
-    for domain in (*domains, outbox, audit):
+    for domain in (*domains, maintenance, outbox, audit):
         for blueprint in domain.blueprints:
             app.register_blueprint(blueprint)
     cli.create(app)

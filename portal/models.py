@@ -8,6 +8,7 @@ from portal.core.db import Base
 from portal.delivery import models as delivery
 from portal.exports import models as exports
 from portal.licences import models as licences
+from portal.maintenance import models as maintenance
 from portal.sharing import models as sharing
 from portal.stations import models as stations
 
@@ -22,6 +23,7 @@ __all__ = [
     "files",
     "licences",
     "mail",
+    "maintenance",
     "sharing",
     "stations",
 ]

@@ -21,6 +21,7 @@ from portal.core.db import Base
 from portal.delivery.models import Destination, DestinationLoan
 from portal.exports.models import ExportFile, ExportGap, ExportRun, ExportTask, Formatter, FormatterLoan, WebhookMessage
 from portal.licences.models import Kind
+from portal.maintenance.models import MaintenanceEntry, MaintenanceRecipient
 from portal.sharing.models import Invitation, Transfer
 from portal.stations.models import Connector, StationGroup
 from tests import world
@@ -191,6 +192,21 @@ def examples(session: Session, owner: Account) -> Ids:
             )
         ),
         "licence_id": licence.id,
+        "maintenance_entry_id": added(
+            MaintenanceEntry(
+                owner_id=owner.id,
+                station_id=station.id,
+                text="New fuse",
+                starts_at=now + timedelta(days=1),
+                ends_at=now + timedelta(days=2),
+                written_by_id=owner.id,
+            )
+        ),
+        "maintenance_recipient_id": added(
+            MaintenanceRecipient(
+                owner_id=owner.id, station_group_id=group.id, email="technician@x.example", added_by_id=owner.id
+            )
+        ),
         "mapping_id": added(ImportMapping(account_id=owner.id, name="Mapping", mapping={})),
         "member_id": users.members[0].id,
         "membership_id": next(member.id for member in users.members if member.email == owner.email),
@@ -313,7 +329,8 @@ def test_who_may_only_look_is_told_so_and_changes_nothing(
     for address in addresses(app, with_ids=True):
         action = app.view_functions[address.rule.endpoint].action  # type: ignore[attr-defined]  # tested above
         if action in small_world.OWNER - small_world.DISPLAY:
-            hidden = address.rule.endpoint.startswith(("imports.", "exports."))  # these belong to who made them
+            # these belong to who made them
+            hidden = address.rule.endpoint.startswith(("imports.", "exports.", "maintenance.remove_recipient"))
             status = stranger.open(address.url(ids), method=address.method).status_code
             assert status == 403 or (hidden and status == 404), (address, status)
 

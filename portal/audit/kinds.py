@@ -28,7 +28,10 @@ KINDS = {
     "refused": Kind(_l("Refused actions"), ("access:refused",), ("_refused",)),
     "account": Kind(_l("Accounts"), _of("account")),
     "licences": Kind(_l("Licences"), _of("licence", "licence_request")),
-    "stations": Kind(_l("Stations and groups"), _of("station", "connector", "station_group", "special_user", "price_rule")),
+    "stations": Kind(
+        _l("Stations and groups"), _of("station", "connector", "station_group", "special_user", "price_rule")
+    ),
+    "maintenance": Kind(_l("Maintenance"), _of("maintenance")),
     "sessions": Kind(_l("Sessions and drivers"), _of("session", "import", "mapping", "flagged_row", "driver")),
     "exports": Kind(_l("Exports"), _of("destination", "formatter", "task", "run", "export", "vault")),
 }

@@ -19,6 +19,7 @@ LABELS: Mapping[str, Any] = {
     **IDENTIFIERS,
     "access": _l("Access"),
     "address": _l("Address"),
+    "begins_at": _l("Beginning"),
     "certificate_check": _l("Certificate of the server"),
     "corrections": _l("Values that arrive or change afterwards"),
     "description": _l("Description"),
@@ -27,6 +28,7 @@ LABELS: Mapping[str, Any] = {
     "directory": _l("Directory"),
     "done_suffix": _l("Done-file"),
     "email": _l("E-mail address"),
+    "ends_at": _l("End"),
     "ends_on": _l("Last day"),
     "format": _l("Format"),
     "formatter": _l("Formatter"),
@@ -75,6 +77,7 @@ LABELS: Mapping[str, Any] = {
     "username": _l("User name"),
     "vat_permille": _l("VAT rate in percent"),
     "webhook": _l("Webhook"),
+    "work": _l("What will be done"),
     "writing": _l("While a file is written"),
 }
 WORDS: Mapping[str, Mapping[Any, Any]] = {
@@ -154,6 +157,8 @@ def _clock(minutes: int) -> str:
 
 
 SHOWN: Mapping[str, Callable[[Any], str]] = {
+    "begins_at": _instant,
+    "ends_at": _instant,
     "ends_on": day,
     "from": _instant,
     "image": _file,

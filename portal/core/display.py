@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from babel.numbers import format_currency as _currency
 from flask import Flask
-from flask_babel import format_date, format_datetime, format_decimal, get_domain, get_locale, gettext
+from flask_babel import format_date, format_datetime, format_decimal, format_time, get_domain, get_locale, gettext
 from jinja2 import pass_context
 from jinja2.runtime import Context
 
@@ -20,6 +20,11 @@ def local_datetime(instant: datetime | None, form: str = "short") -> str:
 def instant(text: str) -> datetime:
     """An instant that was kept as text in JSON."""
     return datetime.fromisoformat(text)
+
+
+def local_time(instant: datetime | None) -> str:
+    """The time of day of an aware instant in the reader's time zone; "–" for none."""
+    return format_time(instant, "short") if instant else "–"
 
 
 def local_date(day: date | datetime | None, form: str = "medium") -> str:
@@ -88,7 +93,7 @@ def worded(message: str, kept: Mapping[str, Any] | None = None) -> str:
 
 
 def create(app: Flask) -> None:
-    for written in (local_datetime, local_date, kwh, number, rappen, price, kilowatts, initials, worded):
+    for written in (local_datetime, local_date, local_time, kwh, number, rappen, price, kilowatts, initials, worded):
         app.add_template_filter(_for_the_reader(written), written.__name__)
     app.add_template_filter(instant)
     of_templates = cast("Callable[..., str]", app.jinja_env.globals["ngettext"])

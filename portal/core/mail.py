@@ -33,6 +33,8 @@ JUDGES = {
     "exports": "portal.exports.telling.may_read",
     "grant_giver": "portal.sharing.reminders.may_extend",
     "grant_holder": "portal.sharing.reminders.still_holds",
+    "maintenance": "portal.maintenance.telling.receives",
+    "maintenance_told": "portal.maintenance.telling.receives_confirmed",
     "operator": "portal.licences.telling.is_operator",
 }
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}

@@ -61,12 +61,13 @@ def _place(session: Session, held: Sequence[Standing]) -> Place:
 
 def group_tabs(group: StationGroup, active: str, *, sees_grants: bool) -> list[dict[str, Any]]:
     """The tabs of a group's pages, as the component takes them. `active` is
-    stations, sharing, charging or exports; `sees_grants` says whether the reader may grant:view."""
+    stations, sharing, charging, maintenance or exports; `sees_grants` says whether the reader may grant:view."""
     grants = url_for("sharing.list_grants", station_group_id=group.id) if sees_grants else ""
     known = (
         ("stations", url_for("station_groups.show", station_group_id=group.id), gettext("Stations")),
         ("sharing", grants, gettext("Sharing")),
         ("charging", url_for("charging.list_sessions", group=group.id), gettext("Charging sessions")),
+        ("maintenance", url_for("maintenance.show_group", station_group_id=group.id), gettext("Maintenance")),
         ("exports", url_for("exports.list_tasks", station_group_id=group.id), gettext("Exports")),
     )
     return [{"url": url, "label": label, "active": name == active} for name, url, label in known if url]

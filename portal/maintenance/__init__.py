@@ -1,0 +1,1 @@
+"""Maintenance by hand: who receives it, and what is noted, planned and done at a station."""

@@ -9,7 +9,18 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.access.deciding import Conditions, Entry, Person, Place, Rule, Segment, Terms
+from portal.access.deciding import (
+    Admission,
+    Conditions,
+    Decision,
+    Entry,
+    Person,
+    Place,
+    PricedBy,
+    Rule,
+    Segment,
+    Terms,
+)
 from portal.access.models import Card, CardState, PriceRule, SpecialUser
 from portal.access.prices import Price
 from portal.access.week import Week
@@ -184,6 +195,19 @@ def told(segments: Iterable[Segment]) -> list[Any]:
             "rule": segment.decision.rule.id if segment.decision.rule else None,
         }
         for segment in segments
+    ]
+
+
+def kept(decisions: Sequence[Any], ended_at: datetime) -> list[Segment]:
+    """Decisions that were kept with the cost of a session, as far as costs need them."""
+    starts = [datetime.fromisoformat(one["from"]) for one in decisions]
+    return [
+        Segment(
+            starts_at,
+            ends_at,
+            Decision(Admission(one["admission"]), one["access"], Price(*one["price"]), PricedBy(one["priced_by"])),
+        )
+        for one, starts_at, ends_at in zip(decisions, starts, [*starts[1:], ended_at], strict=True)
     ]
 
 

@@ -54,6 +54,27 @@ def cost(charged: Charged, segments: Sequence[Segment], *, five_rappen: bool = F
     return Cost(*parts, rounding=total - exact, total=total, gap=gap)
 
 
+def within(charged: Charged, segments: Sequence[Segment], whole: Cost, start: datetime, end: datetime) -> Cost:
+    """The share of the kept cost of a session that falls into a period; `segments` are those it was calculated by.
+
+    Periods that follow one another share it without a Rappen left over: what has come up until an instant is rounded
+    once, the start belongs to where the session begins, and the rounding to where it ends.
+    """
+    first, last = _until(charged, segments, whole, start), _until(charged, segments, whole, end)
+    shares = (after - before for before, after in zip(first[:6], last[:6], strict=True))
+    return Cost._make((*shares, whole.gap))
+
+
+def _until(charged: Charged, segments: Sequence[Segment], whole: Cost, at: datetime) -> Cost:
+    if at <= charged.started_at:
+        return Cost()
+    if at >= charged.ended_at:
+        return whole
+    begun = [one._replace(ends_at=min(one.ends_at, at)) for one in segments if one.starts_at < at]
+    quarters = [quarter for quarter in charged.quarters if quarter[0] < at]
+    return cost(Charged(charged.started_at, min(charged.charged_until, at), at, quarters), begun)
+
+
 def _rappen(amount: int, per: int) -> int:
     """Hundredths of a Rappen times `per` as Rappen, half up."""
     return (amount + 50 * per) // (100 * per)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
+from itertools import pairwise
 from math import floor
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from portal.access.costs import Charged, Cost, cost
+from portal.access.costs import Charged, Cost, cost, within
 from portal.access.deciding import NOBODY, Conditions, Segment, Terms, segments
 from portal.access.prices import Price, vat_permille, vat_within
 from portal.access.week import Week
@@ -110,6 +111,29 @@ def test_no_wh_is_lost_and_none_is_counted_twice(
     assert paid.time == floor(Fraction(seconds * per_hour, 360_000) + Fraction(1, 2))
     assert paid.parking == floor(Fraction(parked * per_hour, 360_000) + Fraction(1, 2))
     assert paid.total == paid.energy + paid.time + paid.parking + paid.start + paid.rounding
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.integers(0, 90_000),
+    st.integers(0, 3 * 24 * 60),
+    st.integers(0, 600),
+    st.integers(0, 24 * 60),
+    st.lists(st.integers(-50, 6 * 96), max_size=4),
+    st.booleans(),
+)
+def test_periods_that_follow_one_another_share_a_cost_to_the_rappen(
+    energy_wh: int, minutes: int, parked: int, at: int, cuts: list[int], five: bool
+) -> None:
+    session = charged(energy_wh, minutes, parked, START + timedelta(minutes=at))
+    day = Window(3, 0, 24 * 60, "public", 1237, 333)
+    decided = priced(session, Price(4567, 789, 250), day)
+    whole = cost(session, decided, five_rappen=five)
+    edges = [START - timedelta(days=2), *(START + timedelta(minutes=15 * cut) for cut in sorted(cuts))]
+    edges.append(START + timedelta(days=9))
+    shares = [within(session, decided, whole, first, last) for first, last in pairwise(edges)]
+    assert tuple(map(sum, zip(*(share[:6] for share in shares), strict=True))) == whole[:6]
+    assert all(share.start >= 0 and share.energy >= 0 and share.time >= 0 and share.parking >= 0 for share in shares)
 
 
 def test_the_vat_rate_is_that_of_the_day() -> None:

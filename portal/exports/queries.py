@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -227,10 +228,19 @@ def _gathered(listed: Sequence[ExportTask], rows: Any, stopped: Mapping[int, dic
     }
 
 
-def runs(session: Session, row: ExportTask, state: str = "", page: int = 1) -> Page[ExportRun]:
+Days = tuple[date | None, date | None]
+
+
+def runs(
+    session: Session, row: ExportTask, state: str = "", page: int = 1, days: Days = (None, None)
+) -> Page[ExportRun]:
     """The task's runs, the latest period first; of one state, or `changed` for delivered ones whose energy is another
-    today."""
-    chosen = [ExportRun.task_id == row.id]
+    today; of periods with a day between the two."""
+    chosen, (first_day, last_day) = [ExportRun.task_id == row.id], days
+    if first_day is not None:
+        chosen.append(ExportRun.period_end > first_day)
+    if last_day is not None:
+        chosen.append(ExportRun.period_start <= last_day)
     if state == "changed":
         chosen.append(ExportRun.id.in_(_changed_ids(row)) if _may_export(session, row) else sa.false())
     elif state in set(RunState):

@@ -21,6 +21,7 @@ from portal.core.web import guard
 from portal.exports import corrections, gaps, labels, queries, revisions, rights
 from portal.exports.blueprint import Page, bp
 from portal.exports.forms import AgainForm
+from portal.exports.history_views import day
 from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.reasons import advice
 from portal.exports.status import status
@@ -53,7 +54,8 @@ def task_status(task: ExportTask) -> str:
 def _task(task: ExportTask, template: str) -> str:
     session, mine = db.session(), task.owner_id == current_user.id
     state = request.args.get("state", "")
-    page = queries.runs(session, task, state, web.page_number())
+    days = day("from"), day("to")
+    page = queries.runs(session, task, state, web.page_number(), days)
     facts = queries.facts(session, [task])[task.id]
     found = status(facts)
     shown = rights.shown(session, current_user.id, [task])[task.id]
@@ -63,6 +65,7 @@ def _task(task: ExportTask, template: str) -> str:
         task=task,
         mine=mine,
         state=state,
+        days=days,
         page=page,
         found=found,
         told=advice(found.reason, task, **reader),

@@ -19,6 +19,7 @@ from portal.core.web import guard, limiter
 from portal.delivery.loans import DESTINATIONS
 from portal.exports import (
     formatter_views,
+    history_views,
     labels,
     notice_views,
     operations,
@@ -250,4 +251,11 @@ def containing_me() -> str:
 
 
 blueprints: tuple[Blueprint, ...] = (bp, formatters_bp, operator_views.bp)
-__all__ = ["blueprints", "formatter_views", "notice_views", "preview_views", "run_views"]
+__all__ = [
+    "blueprints",
+    "formatter_views",
+    "history_views",
+    "notice_views",
+    "preview_views",
+    "run_views",
+]

@@ -11,6 +11,7 @@ from portal.charging.models import ChargingSession, Driver, FlaggedRow, FlaggedS
 from portal.exports.models import ExportTask
 from portal.stations.group_list import stands
 from portal.stations.models import Connector, Grant, Station, StationGroupStation
+from portal.transfers import exporting
 from portal.transfers.things import Kind, Thing
 
 NAMED = 20
@@ -29,6 +30,11 @@ class Inventory:
     members: int
     grants: int  # live ones on the groups that go over
     grants_ending: int  # of these; without those given under them
+    tasks: int  # export tasks that go along
+    tasks_staying: int  # export tasks of the giver on groups of others, which stay with him
+    destinations: int
+    formatters: int
+    lent: int  # of these destinations and formatters, to how many addresses
     tasks_stopping: int  # export tasks on these groups whose owner loses the right
     groups_left: int  # groups of the giver that lose stations and stay behind
     grants_losing: int  # live grants on those, which no longer reach the stations
@@ -70,6 +76,7 @@ def _counts(thing: Thing, to_email: str) -> dict[str, sa.Select[int]]:
         "members": _count(UserGroupMember.id).where(UserGroupMember.user_group_id.in_(mine)),
         "grants": _count(Grant.id).where(*on_these),
         "grants_ending": _count(Grant.id).where(*on_these, _ends(thing, to_email)),
+        **_exports(thing),
         "tasks_stopping": _count(ExportTask.id).where(ExportTask.station_group_id.in_(groups), _stops(thing, to_email)),
         "groups_left": sa.select(sa.func.count(member.station_group_id.distinct())).where(
             member.station_id.in_(stations), ~member.station_group_id.in_(groups)
@@ -79,6 +86,23 @@ def _counts(thing: Thing, to_email: str) -> dict[str, sa.Select[int]]:
         "flagged": _count(FlaggedRow.id).where(
             FlaggedRow.owner_id == thing.owner_id, FlaggedRow.state == FlaggedState.OPEN.value
         ),
+    }
+
+
+def _exports(thing: Thing) -> dict[str, sa.Select[int]]:
+    """Of the exports what goes along with everything that an account owns; nothing else takes any."""
+    whole = sa.literal(thing.kind is Kind.ACCOUNT)
+    found, lent = {}, []
+    for part, used_as, lent_as in exporting.PARTS:
+        coming = sa.and_(whole, exporting.coming(part, used_as, thing.owner_id))
+        found[f"{part.__tablename__}s"] = sa.select(sa.func.count(part.id)).where(coming)
+        open_loans = sa.select(sa.func.count(lent_as)).join(part, part.id == lent_as)
+        lent.append(open_loans.where(coming, lent_as.class_.ended_at.is_(None)).scalar_subquery())
+    return {
+        **found,
+        "lent": sa.select(lent[0] + lent[1]),
+        "tasks": _count(ExportTask.id).where(whole, exporting.coming_tasks(thing.owner_id)),
+        "tasks_staying": _count(ExportTask.id).where(whole, exporting.staying_tasks(thing.owner_id)),
     }
 
 
@@ -95,6 +119,6 @@ def _ends(thing: Thing, to_email: str) -> sa.ColumnElement[bool]:
 
 def _stops(thing: Thing, to_email: str) -> sa.ColumnElement[bool]:
     if thing.kind is Kind.ACCOUNT:
-        return ExportTask.owner_id == thing.owner_id
+        return sa.false()
     receiver = sa.select(Account.id).where(Account.email == to_email)
     return ~ExportTask.owner_id.in_(receiver)

@@ -5,14 +5,14 @@ change their owner (connectors and grants follow by cascade), memberships come b
 """
 
 from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.accounts.models import UserGroup, UserGroupMember
 from portal.charging.models import Driver, SessionImport
-from portal.exports.models import ExportTask, Scope
+from portal.delivery.models import Destination
+from portal.exports.models import ExportTask, Formatter, Scope
 from portal.sharing.models import Invitation
 from portal.stations.models import Grant, Station, StationGroup, StationGroupStation
 from portal.stations.reach import among
@@ -22,7 +22,8 @@ NOBODY = "moving@transfer.invalid"  # stands in a grant to a user group while bo
 UNSYNCHRONISED = {"synchronize_session": False}
 LONGEST_NAME = 120
 
-Named = TypeVar("Named", StationGroup, UserGroup, Driver)
+Part = Destination | Formatter
+Named = StationGroup | UserGroup | Driver | ExportTask | Part
 
 
 def stations_and_groups(session: Session, held: Held, to_id: int) -> None:

@@ -21,7 +21,7 @@ from portal.sharing.models import Transfer
 from portal.stations.group_list import stands
 from portal.stations.models import Grant, Station, StationGroup
 from portal.stations.reach import among
-from portal.transfers import charging, clashes, moving, things
+from portal.transfers import charging, clashes, exporting, moving, things
 from portal.transfers.things import Held, Kind, State, Thing
 
 VALID = timedelta(days=14)
@@ -159,6 +159,7 @@ def _move_account(session: Session, actor: Account, thing: Thing, held: Held) ->
     drivers, same = charging.drivers_to_move(session, thing.owner_id, actor.id)
     clashes.check(session, held, actor.id, drivers)
     giver = session.get_one(Account, thing.owner_id)
+    exports = exporting.move(session, giver.id, actor.id, actor.email)
     coming, theirs = among(session, Grant.station_group_id, held.group_ids), Grant.email.in_([actor.email, giver.email])
     ended = shrinking.end(session, actor, session.scalars(sa.select(Grant.id).where(coming, theirs, *stands())))
     # The giver may stand in his own user groups: he would keep by them what he gives away.
@@ -169,7 +170,7 @@ def _move_account(session: Session, actor: Account, thing: Thing, held: Held) ->
     moving.with_user_groups(session, held, actor.id, partial(moving.stations_and_groups, session, held, actor.id))
     sessions = charging.move_with_drivers(session, held, actor.id, drivers, same)
     figures = {"sessions": sessions, "grants_ended": len(ended), "user_groups": len(held.user_group_ids)}
-    return _figures(held) | figures | {"drivers": len(drivers) + len(same)}
+    return _figures(held) | figures | exports | {"drivers": len(drivers) + len(same)}
 
 
 def _figures(held: Held) -> dict[str, int]:

@@ -12,9 +12,13 @@ from portal.charging import energy
 from portal.charging.models import ChargingSession, Coverage, Driver, QuarterHour, SessionImport
 from portal.core import authz, clock
 from portal.core.audit import AuditEntry
-from portal.core.errors import NotAllowed, RuleBroken
-from portal.exports import meters
-from portal.exports.models import ExportTask
+from portal.core.errors import NotAllowed, NotThere, RuleBroken
+from portal.core.vault import Vault
+from portal.delivery import sending
+from portal.delivery.loans import DESTINATIONS
+from portal.exports import meters, readiness, rights
+from portal.exports import queries as exports
+from portal.exports.models import ExportRun, ExportTask
 from portal.sharing.models import Invitation, Transfer
 from portal.stations import queries, station_list
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
@@ -230,6 +234,63 @@ def test_all_property_of_an_account_goes_over(session: Session, place: SimpleNam
     assert total_wh(session) == before
     counts = {"stations": 3, "groups": 2, "user_groups": 1, "sessions": 4, "drivers": 2, "connectors": 4}
     assert counts.items() <= row.moved.items()
+
+
+def test_exports_go_along_with_everything_and_keep_history_loans_and_secrets(
+    session: Session, place: SimpleNamespace
+) -> None:
+    task, his = a_task(session, place, place.giver), a_task(session, place, place.receiver)
+    vault = Vault(("dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=",))
+    server = task.destination
+    server.sealed_secret = vault.seal(sending.place(server), "secret")
+    day = {"period_start": AT.date(), "period_end": AT.date() + timedelta(days=1), "starts_at": AT, "ends_at": AT}
+    run = ExportRun(task_id=task.id, interval="daily", state="delivered", energy_wh=4000, **day)
+    session.add(run)
+    lent = [DESTINATIONS.lend(session, place.giver, server, f"{name}@x.example") for name in ("sub", "receiver")]
+    row = taken(session, place, "account")
+    assert (task.owner_id, task.user_id, task.formatter.owner_id) == (place.receiver.id,) * 3
+    assert (task.name, task.formatter.name, server.name, his.name) == ("Task (2)", "Task (2)", "Task (2)", "Task")
+    assert (task.destination_id, server.owner_id) == (server.id, place.receiver.id)
+    assert vault.open(sending.place(server), server.sealed_secret) == "secret"
+    assert [loan.ended_at is None for loan in lent] == [True, False]
+    assert DESTINATIONS.may_use(session, place.sub.id, server.id)
+    assert not DESTINATIONS.may_use(session, place.giver.id, server.id)
+    assert exports.run(session, place.receiver.id, "export:view", run.id).energy_wh == 4000
+    assert not rights.stops(session, [task])
+    with pytest.raises(NotThere):
+        exports.run(session, place.giver.id, "export:view", run.id)
+    assert {"tasks": 1, "destinations": 1, "formatters": 1}.items() <= row.moved.items()
+
+
+def test_a_task_on_a_group_of_somebody_else_stays_with_what_it_alone_uses(
+    session: Session, place: SimpleNamespace
+) -> None:
+    there, goes = world.station_group(session, place.sub, "Of others"), a_task(session, place, place.giver)
+    world.grant(session, there, "manage", place.giver.email)
+    stays, waits = (a_task(session, place, place.giver, name) for name in ("Stays", "Waits"))
+    for task in (stays, waits):
+        task.station_group_id, task.user_id = there.id, place.sub.id
+    waits.destination_id = goes.destination_id
+    session.flush()
+    found = inventory.of(session, things.of_account(place.giver), "receiver@x.example")
+    assert (found.tasks, found.tasks_staying, found.destinations, found.formatters) == (1, 2, 2, 1)
+    assert found.tasks_stopping == 0
+    row = taken(session, place, "account")
+    assert (stays.owner_id, waits.owner_id, goes.owner_id) == (place.giver.id, place.giver.id, place.receiver.id)
+    assert (stays.destination.owner_id, stays.formatter.owner_id) == (place.giver.id, place.giver.id)
+    assert readiness.stop(session, stays) is None
+    assert readiness.stop(session, waits).code == "not_lent"
+    assert {name: row.moved[name] for name in ("tasks", "destinations", "formatters")} == {
+        "tasks": found.tasks, "destinations": found.destinations, "formatters": found.formatters,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["group", "station"])
+def test_with_a_group_or_station_no_export_goes_along(session: Session, place: SimpleNamespace, what: str) -> None:
+    task = a_task(session, place, place.giver)
+    taken(session, place, what)
+    assert {task.owner_id, task.destination.owner_id, task.formatter.owner_id} == {place.giver.id}
+    assert [*rights.stops(session, [task]).values()] == ([{"code": "permission"}] if what == "group" else [])
 
 
 def test_the_grants_of_an_account_go_over_as_they_are(session: Session, place: SimpleNamespace) -> None:

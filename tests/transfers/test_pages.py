@@ -11,11 +11,13 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.core.audit import AuditEntry
 from portal.core.mail import MailMessage
+from portal.delivery.loans import DESTINATIONS
 from portal.sharing.models import Transfer
 from portal.stations.models import Station
 from portal.transfers import operations, things
 from tests import world
 from tests.statements import recorded
+from tests.transfers.test_operations import a_task
 from tests.world import PASSWORD
 
 LogIn = Callable[[Account], FlaskClient]
@@ -80,6 +82,26 @@ def test_the_receiver_sees_what_goes_over_and_accepts(
     assert "Lugano Centro belongs to you now." in answer.text
     assert answer.request.path == f"/station-groups/{place.group.id}"
     assert mails(session)[-1][0] == "giver@x.example"
+
+
+def test_both_sides_read_what_becomes_of_the_exports(
+    session: Session, place: SimpleNamespace, giver: FlaskClient, receiver: FlaskClient
+) -> None:
+    task = a_task(session, place, place.giver)
+    DESTINATIONS.lend(session, place.giver, task.destination, "sub@x.example")
+    session.commit()
+    group_page = giver.get(f"/station-groups/{place.group.id}/transfer").text
+    assert "1 export task on what goes over stops. Nothing more is delivered" in group_page
+    data = {"email": "receiver@x.example", "present": PASSWORD}
+    url = giver.post("/profile/transfer", data=data).location
+    for page in (giver.get("/profile/transfer").text, receiver.get(url).text):
+        assert "1 export task with its history and files" in page
+        assert "1 destination, 1 formatter" in page
+        assert "What is lent to 1 address stays lent." in page
+        assert "on what goes over stop" not in page
+    receiver.post(f"{url}/accept")
+    assert receiver.get(f"/exports/tasks/{task.id}").status_code == 200
+    assert giver.get(f"/exports/tasks/{task.id}").status_code == 404
 
 
 def test_the_giver_sees_the_end_and_no_more(

@@ -3,22 +3,20 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager
 
 from portal.access.models import SessionCost
-from portal.charging.finishing import instants
 from portal.charging.models import ChargingSession, Driver, QuarterHour, SessionImport
 from portal.core import authz, paging
 from portal.core.authz import standing
 from portal.core.errors import NotAllowed, NotThere
 from portal.stations import queries as stations
 from portal.stations.models import Connector, Station, StationGroup, StationGroupStation
-from portal.stations.queries import shows_drivers
+from portal.stations.queries import shows_drivers, shows_drivers_of_each
 
 DERIVED = re.compile("[0-9a-f]{64}")  # a name that a row got by the hash of its content, see reading
 TO_CHOOSE = 200  # in a menu; a longer list is searched
@@ -86,10 +84,8 @@ def _branches(session: Session, account_id: int, is_shared_with: bool | None) ->
 
 def shared_sessions(account_id: int) -> sa.ColumnElement[bool]:
     """The condition that a ChargingSession row is one that the account may see by a grant."""
-    member = StationGroupStation
-    shared = sa.select(Connector.id).join(member, member.station_id == Connector.station_id)
-    inside = shared.where(member.station_group_id.in_(_shared_groups(account_id)))
-    return ChargingSession.connector_id.in_(inside)
+    at = Connector.station_id.in_(stations.shared_stations(account_id, "session:view"))
+    return ChargingSession.connector_id.in_(sa.select(Connector.id).where(at))
 
 
 def _shared_groups(account_id: int) -> sa.Select[int]:
@@ -102,17 +98,28 @@ def sessions(
     """A page of the sessions that the account may see, the latest first. `is_shared_with` as in `_branches`."""
     branches, conditions = _branches(session, account_id, is_shared_with), _conditions(account_id, wanted)
     found = _found(branches, conditions, number)
-    shown = shows_drivers(account_id).label("shown")
+    lines = _lines(session, _latest_first(account_id).join(found, found.c.id == ChargingSession.id))
+    return paging.Page(lines, max(1, number), _totals(session, branches, conditions).sessions)
+
+
+def session_lines(session: Session, account_id: int, ids: Sequence[int]) -> list[SessionLine]:
+    """Sessions that the caller has found through the gate, as the reader may see them, the latest first."""
+    return _lines(session, _latest_first(account_id).where(ChargingSession.id.in_(ids))) if ids else []
+
+
+def _latest_first(account_id: int) -> sa.Select[*tuple[Any, ...]]:
+    shown = shows_drivers_of_each(account_id).label("shown")
     brought_in = sa.func.coalesce(SessionImport.account_id == account_id, sa.false())
     query = sa.select(ChargingSession, Connector, Station, Driver, shown, brought_in)
-    query = query.join(found, found.c.id == ChargingSession.id)
     query = query.outerjoin(SessionImport, SessionImport.id == ChargingSession.import_id)
     query = query.join(Connector, Connector.id == ChargingSession.connector_id)
     query = query.join(Station, Station.id == Connector.station_id)
     query = query.outerjoin(Driver, Driver.id == ChargingSession.driver_id)
-    rows = session.execute(query.order_by(found.c.started_at.desc(), found.c.id.desc())).all()
-    total = _totals(session, branches, conditions).sessions
-    return paging.Page([_line(*row) for row in rows], max(1, number), total)
+    return query.order_by(ChargingSession.started_at.desc(), ChargingSession.id.desc())
+
+
+def _lines(session: Session, query: sa.Select[*tuple[Any, ...]]) -> list[SessionLine]:
+    return [_line(*row) for row in session.execute(query)]
 
 
 def _found(
@@ -263,34 +270,6 @@ def drivers_to_choose(session: Session, account_id: int, chosen: int | None) -> 
         met = sa.exists().where(ChargingSession.driver_id == Driver.id, _driver_is_shown(account_id))
         found += [(row[0], row[1]) for row in session.execute(wanted.where(Driver.id == chosen, met))]
     return found
-
-
-def energy_per_day(
-    session: Session,
-    account_id: int,
-    first_day: date,
-    last_day: date,
-    zone: ZoneInfo,
-    station_group_id: int | None = None,
-) -> dict[date, int]:
-    """Wh of each local day from the first to the last one, 0 included, over all stations whose sessions the account
-    may see, or those of one station group. One statement; the database sums per quarter hour, so that a day of 92 or
-    100 quarter hours is right on both engines."""
-    starts_at, ends_at = instants(first_day, last_day, zone)
-    of_station = stations.visible_stations(account_id, "session:view")
-    wanted = sa.select(QuarterHour.starts_at, sa.func.sum(QuarterHour.energy_wh))
-    wanted = wanted.join(Connector, Connector.id == QuarterHour.connector_id)
-    wanted = wanted.join(Station, Station.id == Connector.station_id).where(of_station)
-    if station_group_id is not None:
-        member = StationGroupStation
-        seen = member.station_group_id.in_(authz.visible(account_id, "session:view"))
-        group = sa.select(member.station_id).where(member.station_group_id == station_group_id, seen)
-        wanted = wanted.where(Station.id.in_(group))
-    wanted = wanted.where(QuarterHour.starts_at >= starts_at, QuarterHour.starts_at < ends_at)
-    days = {date.fromordinal(n): 0 for n in range(first_day.toordinal(), last_day.toordinal() + 1)}
-    for quarter, energy_wh in session.execute(wanted.group_by(QuarterHour.starts_at)):
-        days[quarter.astimezone(zone).date()] += int(energy_wh)
-    return days
 
 
 def driver(session: Session, account_id: int, _action: str, row_id: int) -> Driver:

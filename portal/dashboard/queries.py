@@ -1,7 +1,7 @@
 """Figures of the overview, each over what the account may see."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -10,12 +10,12 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.charging import queries as charging
-from portal.charging.finishing import instants
-from portal.charging.models import ChargingSession, FlaggedRow, FlaggedState, QuarterHour
-from portal.core import authz
+from portal.charging.charged import Charged, Period, charged
+from portal.charging.models import ChargingSession, FlaggedRow, FlaggedState
+from portal.core import authz, clock
 from portal.exports.models import ExportTask
 from portal.stations import queries as stations
-from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
+from portal.stations.models import Connector, Grant, Station, StationGroup
 from portal.stations.states import SILENT_AFTER, DisplayState, of_connector
 
 DAYS = 30
@@ -40,12 +40,17 @@ class Energy:
         return round((self.total_wh - self.before_wh) * 100 / self.before_wh) if self.before_wh else None
 
 
-def energy(session: Session, account_id: int, last_day: date, zone: ZoneInfo) -> Energy:
-    """The 30 local days up to `last_day`, and the 30 before them. One statement."""
+def charged_until(
+    session: Session, account_id: int, last_day: date, zone: ZoneInfo, *, is_shared_with: bool
+) -> tuple[Energy, Charged]:
+    """The 30 local days up to `last_day`, and the energy of the 30 before them. One statement."""
     first_day = last_day - timedelta(days=DAYS - 1)
-    both = charging.energy_per_day(session, account_id, first_day - timedelta(days=DAYS), last_day, zone)
-    days = {day: energy_wh for day, energy_wh in both.items() if day >= first_day}
-    return Energy(days, sum(both.values()) - sum(days.values()))
+    period = Period(first_day - timedelta(days=DAYS), first_day, last_day, zone)
+    found = charged(
+        session, account_id, period, groups=MOST_GROUPS, latest=LAST_SESSIONS, is_shared_with=is_shared_with
+    )
+    days = {day: energy_wh for day, energy_wh in found.days.items() if day >= first_day}
+    return Energy(days, sum(found.days.values()) - sum(days.values())), found
 
 
 def last_day_with_energy(begin: datetime | None, today: date, zone: ZoneInfo) -> date:
@@ -56,12 +61,17 @@ def last_day_with_energy(begin: datetime | None, today: date, zone: ZoneInfo) ->
     return begin.astimezone(zone).date()
 
 
-def connector_states(session: Session, account_id: int, now: datetime) -> Counter[DisplayState]:
+def connector_states(
+    session: Session, account_id: int, now: datetime, *, is_shared_with: bool
+) -> Counter[DisplayState]:
     """How many connectors show which state."""
-    silent = Connector.state_at < now - SILENT_AFTER
-    columns = (Connector.out_of_service, Connector.state, silent)
-    counted = sa.select(*columns, sa.func.count()).join(Station, Station.id == Connector.station_id)
-    counted = counted.where(stations.visible_stations(account_id, "connector:view")).group_by(*columns)
+    columns = (Connector.out_of_service, Connector.state, Connector.state_at < now - SILENT_AFTER)
+    own = sa.select(*columns, sa.func.count()).where(Connector.owner_id == account_id).group_by(*columns)
+    seen = stations.shared_stations(account_id, "connector:view")
+    shared = sa.select(*columns, sa.func.count()).where(
+        Connector.owner_id != account_id, Connector.station_id.in_(seen)
+    )
+    counted = sa.union_all(own, shared.group_by(*columns)) if is_shared_with else own
     found: Counter[DisplayState] = Counter()
     for out_of_service, state, is_silent, count in session.execute(counted):
         heard_at = now - SILENT_AFTER * 2 if is_silent else now
@@ -76,25 +86,11 @@ class _Reported:
     out_of_service: bool
 
 
-def energy_by_group(
-    session: Session, account_id: int, first_day: date, last_day: date, zone: ZoneInfo
-) -> Sequence[tuple[StationGroup, int]]:
-    """The station groups with the most energy in these local days, with their Wh."""
-    starts_at, ends_at = instants(first_day, last_day, zone)
-    energy_wh = sa.func.sum(QuarterHour.energy_wh)
-    counted = (
-        sa.select(StationGroupStation.station_group_id, energy_wh.label("energy_wh"))
-        .join(Connector, Connector.station_id == StationGroupStation.station_id)
-        .join(QuarterHour, QuarterHour.connector_id == Connector.id)
-        .where(StationGroupStation.station_group_id.in_(authz.visible(account_id, "session:view")))
-        .where(QuarterHour.starts_at >= starts_at, QuarterHour.starts_at < ends_at)
-        .group_by(StationGroupStation.station_group_id)
-        .order_by(energy_wh.desc(), StationGroupStation.station_group_id)
-        .limit(MOST_GROUPS)
-        .subquery()
-    )
-    rows = sa.select(StationGroup, counted.c.energy_wh).join(counted, counted.c.station_group_id == StationGroup.id)
-    return [(group, int(wh)) for group, wh in session.execute(rows.order_by(counted.c.energy_wh.desc()))]
+def group_names(session: Session, energy_by_group: Mapping[int, int]) -> list[tuple[str, int]]:
+    """The names of station groups that were found through the gate, in their order, with their Wh."""
+    names = sa.select(StationGroup.id, StationGroup.name).where(StationGroup.id.in_(energy_by_group))
+    found = {row[0]: row[1] for row in session.execute(names)} if energy_by_group else {}
+    return [(found[group_id], energy_wh) for group_id, energy_wh in energy_by_group.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +127,14 @@ def steps(session: Session, account_id: int) -> Steps:
 
     shared = authz.visible(account_id, "station_group:view").where(authz.standing.c.role != "owner")
     owned = [mine(table) for table in (Station, StationGroup, ChargingSession, Grant, ExportTask)]
-    latest = [
-        sa.select(sa.func.max(ChargingSession.started_at)).where(seen).scalar_subquery()
-        for seen in (ChargingSession.owner_id == account_id, charging.shared_sessions(account_id))
-    ]
+    latest = sa.select(sa.func.max(ChargingSession.started_at))
+    own = latest.where(ChargingSession.owner_id == account_id).scalar_subquery()
+    by_grant = latest.where(charging.shared_sessions(account_id)).scalar_subquery()
+    # Thousands of shared groups are gone through only where the account's own sessions do not say enough.
+    others = sa.case((own >= clock.now() - timedelta(days=DAYS), sa.null()), else_=by_grant)
     open_rows = (FlaggedRow.owner_id == account_id, FlaggedRow.state == FlaggedState.OPEN)
     flagged = sa.select(sa.func.count()).select_from(FlaggedRow).where(*open_rows).scalar_subquery()
-    found = tuple(session.execute(sa.select(*owned, shared.exists(), *latest, flagged)).one())
+    found = tuple(session.execute(sa.select(*owned, shared.exists(), own, others, flagged)).one())
     begins = [begin for begin in found[6:8] if begin is not None]
     station, group, charged, grant, task, is_shared_with = map(bool, found[:6])
     return Steps(station, group, charged, grant, task, is_shared_with, max(begins, default=None), found[8])

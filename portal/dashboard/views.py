@@ -8,7 +8,6 @@ from flask_babel import format_date
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
 from portal.charging import queries as charging
-from portal.charging.finishing import instants
 from portal.core import clock, web
 from portal.core.db import db
 from portal.core.display import kwh
@@ -39,23 +38,21 @@ def show() -> str:
 def _figures(account: Account, steps: queries.Steps) -> dict[str, Any]:
     session, zone = db.session(), web.zone()
     last_day = queries.last_day_with_energy(steps.latest_session, clock.now().astimezone(zone).date(), zone)
-    energy = queries.energy(session, account.id, last_day, zone)
-    first_day = min(energy.days)
-    starts_at, ends_at = instants(first_day, last_day, zone)
-    month = charging.SessionFilter(starts_at=starts_at, ends_at=ends_at)
+    energy, found = queries.charged_until(session, account.id, last_day, zone, is_shared_with=steps.sees_shared)
     tasks = _tasks(account)
-    states = queries.connector_states(session, account.id, clock.now())
+    states = queries.connector_states(session, account.id, clock.now(), is_shared_with=steps.sees_shared)
     return {
         "energy": energy,
-        "first_day": first_day,
+        "first_day": min(energy.days),
         "last_day": last_day,
         "bars": [(format_date(day, "d. MMM"), wh / 1000, kwh(wh)) for day, wh in energy.days.items()],
-        "by_group": queries.energy_by_group(session, account.id, first_day, last_day, zone),
+        "by_group": queries.group_names(session, found.by_group),
         "states": [(state, states[state]) for state in DisplayState if states[state]],
-        "sessions": charging.sessions(session, account.id, month, 1, is_shared_with=steps.sees_shared),
+        "sessions": found.sessions,
+        "lines": charging.session_lines(session, account.id, found.latest),
         "flagged": steps.flagged,
         "tasks": tasks,
-        "attention": sum(found.kind not in QUIET for _, found in tasks),
+        "attention": sum(state.kind not in QUIET for _, state in tasks),
     }
 
 

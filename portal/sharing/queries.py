@@ -167,21 +167,18 @@ def has_twin(session: Session, grant: Grant) -> bool:
 
 def inert_for(session: Session, account: Account) -> Sequence[Inert]:
     """What would be open to the account if no licence were missing, by owner; one statement."""
-    standing, owner = authz.standing, aliased(Account)
-    waiting = sa.and_(
-        standing.c.account_id == account.id,
-        standing.c.station_group_id.not_in(authz.visible(account.id, "station_group:view")),
-    )
-    owner_ready = sa.exists().where(licensed.c.account_id == owner.id)
-    here_ready = sa.exists().where(licensed.c.account_id == account.id)
+    held = authz.out_of_reach(account.id, "station_group:view").subquery()
+    counted = sa.select(StationGroup.owner_id, sa.func.count().label("groups"))
+    waiting = counted.join(held, held.c.station_group_id == StationGroup.id).group_by(StationGroup.owner_id).subquery()
+    # One look for each owner: of an EXISTS PostgreSQL may make the set of all who hold a licence.
+    licence = sa.select(licensed.c.account_id).limit(1)
+    owner_ready = licence.where(licensed.c.account_id == Account.id).correlate(Account).scalar_subquery()
+    here_ready = licence.where(licensed.c.account_id == account.id).scalar_subquery()
+    ready = (owner_ready.is_not(None), here_ready.is_not(None))
     rows = session.execute(
-        sa.select(owner.name, owner.email, sa.func.count(StationGroup.id.distinct()), owner_ready, here_ready)
-        .select_from(standing)
-        .join(StationGroup, StationGroup.id == standing.c.station_group_id)
-        .join(owner, owner.id == StationGroup.owner_id)
-        .where(waiting)
-        .group_by(owner.id, owner.name, owner.email)
-        .order_by(owner.email)
+        sa.select(Account.name, Account.email, waiting.c.groups, *ready)
+        .join_from(waiting, Account, Account.id == waiting.c.owner_id)
+        .order_by(Account.email)
     ).all()
     return [Inert(name, email, count, not here, not ready) for name, email, count, ready, here in rows]
 

@@ -150,19 +150,41 @@ def grant(session: Session, account_id: int, action: str, row_id: int) -> Grant:
 def visible_stations(account_id: int, action: str) -> sa.ColumnElement[bool]:
     """The condition that a Station row is one on which the account may do the action: the filter of every list,
     search, count and export of stations and of what hangs on them."""
-    member = StationGroupStation
-    shared = sa.select(member.station_id).where(member.station_group_id.in_(authz.visible(account_id, action)))
+    shared = _in_groups(authz.visible(account_id, action))
     if not authz.owner_may(action):
         return Station.id.in_(shared)
     # One set of ids, not an OR of two conditions: for that PostgreSQL reads the whole table.
     return Station.id.in_(sa.select(Station.id).where(Station.owner_id == account_id).correlate(None).union_all(shared))
 
 
+def shared_stations(account_id: int, action: str) -> sa.Select[int]:
+    """The ids of the stations on which the account may do the action by a grant, whoever owns them."""
+    return _in_groups(authz.visible(account_id, action).where(standing.c.grant_id.is_not(None)))
+
+
+def _in_groups(station_group_ids: sa.Select[int]) -> sa.Select[int]:
+    member = StationGroupStation
+    return sa.select(member.station_id).where(member.station_group_id.in_(station_group_ids))
+
+
 def shows_drivers(account_id: int) -> sa.ColumnElement[bool]:
     """The condition that the account may know the drivers at a Station: it owns it, or one of the grants by which it
     may see the station's sessions does not hide them."""
+    return sa.or_(Station.owner_id == account_id, Station.id.in_(_in_groups(_open_groups(account_id))))
+
+
+def shows_drivers_of_each(account_id: int) -> sa.ColumnElement[bool]:
+    """As `shows_drivers`, to be told of the few Stations of a page: asked by the groups of each. A set of all stations
+    with open drivers would be made of thousands of groups, or of all memberships there are."""
     member = StationGroupStation
-    open_groups = authz.visible(account_id, "session:view").join(Grant, Grant.id == standing.c.grant_id)
-    open_groups = open_groups.where(Grant.hides_drivers.is_(False))
-    shown = sa.select(member.station_id).where(member.station_group_id.in_(open_groups))
-    return sa.or_(Station.owner_id == account_id, Station.id.in_(shown))
+    grant_id = _open_groups(account_id).with_only_columns(Grant.id)
+    grant_id = grant_id.where(standing.c.station_group_id == member.station_group_id).correlate(member).limit(1)
+    by_grant = sa.select(member.station_id).where(member.station_id == Station.id).correlate(Station)
+    by_grant = by_grant.where(grant_id.scalar_subquery().is_not(None)).limit(1)
+    return sa.or_(Station.owner_id == account_id, by_grant.scalar_subquery().is_not(None))
+
+
+def _open_groups(account_id: int) -> sa.Select[int]:
+    """The station groups whose sessions the account may see by a grant that does not hide their drivers."""
+    held = authz.visible(account_id, "session:view").join(Grant, Grant.id == standing.c.grant_id)
+    return held.where(Grant.hides_drivers.is_(False))

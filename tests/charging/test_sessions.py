@@ -1,7 +1,7 @@
-"""The list of sessions, one session, and energy per day: only what the reader may see."""
+"""The list of sessions and one session: only what the reader may see."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -119,48 +119,6 @@ def test_one_session_shows_its_quarter_hours_twice(session: Session, owner: Acco
     page = logged_in(owner).get(f"/sessions/{row.id}").text
     assert page.count("0.625 kWh") >= 4
     assert "E substitute" in page
-
-
-def test_energy_per_day_splits_at_local_midnight(session: Session, owner: Account) -> None:
-    days = queries.energy_per_day(session, owner.id, date(2024, 3, 1), date(2024, 3, 6), ZURICH)
-    assert list(days.values()) == [4000, 4000, 0, 0, 2500, 1000]
-
-
-def test_energy_per_day_is_right_on_days_of_92_and_100_quarter_hours(session: Session, owner: Account) -> None:
-    rows = b"11;A;30.03.2024 23:00;31.03.2024 23:00;23;x\n12;B;27.10.2024 00:00;28.10.2024 00:00;25;x\n"
-    imported(session, owner, HEAD + rows, zone="Europe/Zurich")
-    spring = queries.energy_per_day(session, owner.id, date(2024, 3, 30), date(2024, 3, 31), ZURICH)
-    autumn = queries.energy_per_day(session, owner.id, date(2024, 10, 26), date(2024, 10, 28), ZURICH)
-    assert list(spring.values()) == [1000, 22_000]
-    assert list(autumn.values()) == [0, 25_000, 0]
-
-
-def test_energy_per_day_follows_the_share(session: Session, owner: Account, display: Account) -> None:
-    share(session, owner, "B", display)
-    group = queries.groups_to_choose(session, display.id)[0][0]
-    days = (date(2024, 3, 1), date(2024, 3, 6))
-    assert sum(queries.energy_per_day(session, display.id, *days, ZURICH).values()) == 2500
-    assert sum(queries.energy_per_day(session, display.id, *days, ZURICH, group).values()) == 2500
-    stranger = world.account(session, "stranger@demo.example")
-    assert sum(queries.energy_per_day(session, stranger.id, *days, ZURICH, group).values()) == 0
-
-
-def test_energy_per_day_is_read_by_the_key_of_the_quarter_hours(session: Session, owner: Account) -> None:
-    if session.get_bind().dialect.name != "sqlite":
-        pytest.skip("PostgreSQL plans so few rows without an index")
-    plans = []
-
-    def explain(_c: object, cursor: object, statement: str, parameters: object, *_: object) -> None:
-        if "quarter_hour" in statement and statement.startswith("SELECT"):
-            plans.extend(session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all())
-
-    sa.event.listen(session.get_bind(), "after_cursor_execute", explain)
-    try:
-        queries.energy_per_day(session, owner.id, date(2024, 3, 1), date(2024, 3, 6), ZURICH)
-    finally:
-        sa.event.remove(session.get_bind(), "after_cursor_execute", explain)
-    steps = [str(row[-1]) for row in plans]
-    assert any("SEARCH quarter_hour USING PRIMARY KEY (connector_id=? AND starts_at" in step for step in steps), steps
 
 
 def test_the_list_costs_the_same_for_many_sessions(session: Session, owner: Account, logged_in: LogIn) -> None:

@@ -1,9 +1,11 @@
 """Charging sessions: the list and one of them; and the blueprints of the whole domain."""
 
 from datetime import date, datetime, time, timedelta
+from typing import Any
 
 from flask import Blueprint, render_template, request
 from flask_babel import format_time
+from sqlalchemy.orm import Session
 
 from portal.access import prices
 from portal.access.labels import PRICES_BY
@@ -22,6 +24,7 @@ from portal.charging.models import ChargingSession
 from portal.core import display, web
 from portal.core.db import db
 from portal.core.web import guard
+from portal.sharing import eyes
 
 bp = Blueprint("charging", __name__, url_prefix="/sessions")
 
@@ -31,21 +34,30 @@ bp = Blueprint("charging", __name__, url_prefix="/sessions")
 def list_sessions() -> str:
     """The sessions at every station that the reader may see, with count and energy of what the filter shows."""
     session, account = db.session(), login.current_account()
+    open_rows = flagged.open_rows(session, account.id)
+    return render_template("charging/list_sessions.html", **_listed(session, account.id), open_rows=open_rows)
+
+
+@bp.get("/view-as")
+@guard("grant:list")
+def view_as() -> tuple[str, int]:
+    """The same list as somebody else would see it, of what is the reader's."""
+    return eyes.page("charging/view_as.html", "sessions", _listed)
+
+
+def _listed(session: Session, account_id: int) -> dict[str, Any]:
     wanted = _wanted()
-    page = queries.sessions(session, account.id, wanted, web.page_number())
-    return render_template(
-        "charging/list_sessions.html",
-        page=page,
-        totals=queries.totals(session, account.id, wanted),
-        wanted=wanted,
-        groups=queries.groups_to_choose(session, account.id),
-        filtered=wanted != queries.SessionFilter(),
-        stations=queries.stations_to_choose(session, account.id, wanted.station_id),
-        drivers=queries.drivers_to_choose(session, account.id, wanted.driver_id),
-        first_day=_day("from"),
-        last_day=_day("to"),
-        open_rows=flagged.open_rows(session, account.id),
-    )
+    return {
+        "page": queries.sessions(session, account_id, wanted, web.page_number()),
+        "totals": queries.totals(session, account_id, wanted),
+        "wanted": wanted,
+        "groups": queries.groups_to_choose(session, account_id),
+        "filtered": wanted != queries.SessionFilter(),
+        "stations": queries.stations_to_choose(session, account_id, wanted.station_id),
+        "drivers": queries.drivers_to_choose(session, account_id, wanted.driver_id),
+        "first_day": _day("from"),
+        "last_day": _day("to"),
+    }
 
 
 def _wanted() -> queries.SessionFilter:
@@ -78,7 +90,23 @@ def _midnight(day: date) -> datetime:
 @guard("session:view", charging_session=queries.charging_session)
 def show(charging_session: ChargingSession) -> str:
     """One session with its quarter hours."""
-    session, account = db.session(), login.current_account()
+    session, account_id = db.session(), login.current_account().id
+    return render_template("charging/show.html", **_one(session, account_id, charging_session))
+
+
+@bp.get("/<int:charging_session_id>/view-as")
+@guard("access:view_as", charging_session=queries.charging_session)
+def view_session_as(charging_session: ChargingSession) -> tuple[str, int]:
+    """One session as somebody else would see it; NotThere when he does not."""
+
+    def filled(session: Session, account_id: int) -> dict[str, Any]:
+        seen = queries.charging_session(session, account_id, "session:view", charging_session.id)
+        return _one(session, account_id, seen)
+
+    return eyes.page("charging/view_session_as.html", "sessions", filled)
+
+
+def _one(session: Session, account_id: int, charging_session: ChargingSession) -> dict[str, Any]:
     quarters = queries.quarter_hours(session, charging_session)
     many = len({quarter.starts_at.astimezone(web.zone()).date() for quarter in quarters}) > 1
     rows = [
@@ -89,16 +117,14 @@ def show(charging_session: ChargingSession) -> str:
         )
         for quarter in quarters
     ]
-    line = queries.session_line(session, account.id, charging_session)
-    return render_template(
-        "charging/show.html",
-        line=line,
-        rows=rows,
-        quarters=quarters,
-        cost=queries.cost(session, charging_session),
-        prices_by=PRICES_BY,
-        vat_within=prices.vat_within,
-    )
+    return {
+        "line": queries.session_line(session, account_id, charging_session),
+        "rows": rows,
+        "quarters": quarters,
+        "cost": queries.cost(session, charging_session),
+        "prices_by": PRICES_BY,
+        "vat_within": prices.vat_within,
+    }
 
 
 blueprints = (bp, views_imports.bp, views_drivers.bp, views_identifiers.bp)

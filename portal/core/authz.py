@@ -7,14 +7,18 @@ beyond the policy itself, so a revoked grant is dead at the next statement in ev
 reaches Casbin.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import casbin
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy import event
+from sqlalchemy.orm import ORMExecuteState, Session
+
+from portal.core.db import NO_ROW
 
 POLICIES = Path(__file__).parents[2] / "policies"
 ROLES = ("owner", "administrate", "manage", "display")  # to a station group, strongest first
@@ -163,6 +167,24 @@ def _is_one_of(pairs: Sequence[tuple[str, str]]) -> sa.ColumnElement[bool]:
         by_role, by_licence = standing.c.role.in_(held), standing.c.licence.in_(licences)
         allowed.append(by_role if licences == LICENCES else sa.and_(by_role, by_licence))
     return sa.or_(sa.false(), *allowed)
+
+
+@contextmanager
+def imagining(session: Session, held: sa.Select[*tuple[Any, ...]]) -> Iterator[int]:
+    """While it lasts nobody is anything to any station group, but for one account whose id it gives and that is
+    nobody's: it is what these rows say, which have the columns of `standing`. What it sees is found by the very
+    statements that ask for an account; it owns nothing."""
+    rows = held.cte(standing.name)  # within a statement it hides the view of this name
+
+    def hide_the_view(asked: ORMExecuteState) -> None:
+        if asked.is_select:
+            asked.statement = asked.statement.add_cte(rows)  # type: ignore[attr-defined]  # every select has it
+
+    event.listen(session, "do_orm_execute", hide_the_view)
+    try:
+        yield NO_ROW
+    finally:
+        event.remove(session, "do_orm_execute", hide_the_view)
 
 
 def licence_for(action: str) -> str | None:

@@ -29,7 +29,15 @@ SHARING = (
     ("transfers", "transfers.list_transfers", _l("Transfers")),
     ("audit", "audit.list_entries", _l("Audit log")),
 )
-SHARING_SECTIONS = ("reviews.", "sharing.shared_with_me", "invitations.", "transfers.", "audit.", "access.person")
+SHARING_SECTIONS = (
+    "reviews.",
+    "sharing.shared_with_me",
+    "invitations.",
+    "transfers.",
+    "audit.",
+    "access.person",
+    "view_as.",
+)
 
 MAIN = (
     Entry("dashboard.show", _l("Overview"), "overview", ("dashboard.",)),

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from flask_login import current_user
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal.accounts.blueprint import reader
@@ -38,6 +40,7 @@ from portal.exports.previews import Preview
 from portal.exports.reasons import advice
 from portal.exports.status import status
 from portal.licences import queries as licences
+from portal.sharing import eyes
 from portal.stations.models import StationGroup
 
 Groups = Sequence[tuple[StationGroup, Account]]
@@ -62,24 +65,35 @@ def list_statuses() -> str:
 
 def _list(template: str) -> str:
     session = db.session()
+    listed = _listed(session, current_user.id)
+    live = any(found.live for _, found, _ in listed["rows"])
+    return render_template(template, **listed, live=live, counted=queries.counted(session, current_user.id))
+
+
+@bp.get("/view-as")
+@guard("grant:list")
+def view_as() -> tuple[str, int]:
+    """The tasks that somebody else would see, of those on what is the reader's."""
+    return eyes.page("exports/view_as.html", "exports", _listed)
+
+
+def _listed(session: Session, account_id: int) -> dict[str, Any]:
     station_group_id = arguments.number("station_group_id")
-    page = queries.tasks(session, current_user.id, web.page_number(), station_group_id)
+    page = queries.tasks(session, account_id, web.page_number(), station_group_id)
     facts = queries.facts(session, page.items)
-    shown = rights.shown(session, current_user.id, page.items)
+    shown = rights.shown(session, account_id, page.items)
     rows = []
     for task in page.items:
         found = status(facts[task.id])
-        rows.append((task, found, advice(found.reason, task, reader_id=current_user.id, group=shown[task.id].group)))
-    return render_template(
-        template,
-        page=page,
-        station_group_id=station_group_id,
-        rows=rows,
-        shown=shown,
-        live=any(found.live for _, found, _ in rows),
-        counted=queries.counted(session, current_user.id),
-        labels=labels,
-    )
+        rows.append((task, found, advice(found.reason, task, reader_id=account_id, group=shown[task.id].group)))
+    return {
+        "page": page,
+        "station_group_id": station_group_id,
+        "rows": rows,
+        "shown": shown,
+        "reader_id": account_id,
+        "labels": labels,
+    }
 
 
 @bp.route("/tasks/new", methods=["GET", "POST"])

@@ -1,55 +1,24 @@
 """Why somebody may, why somebody may not, and what somebody sees: pages about access, for who gives it."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from flask import Blueprint, render_template, request
-from flask_babel import gettext
+from flask import Blueprint, render_template
 from flask_login import current_user
 from sqlalchemy.orm import Session, selectinload
 
-from portal.accounts import emails
 from portal.accounts.login import current_account
 from portal.core import clock, web
 from portal.core.db import db
-from portal.core.errors import RuleBroken
 from portal.core.web import guard
 from portal.sharing import paths, view_as, why
 from portal.sharing.access_words import ABILITIES, FIELDS, OF_GROUP, OF_STATION
+from portal.sharing.eyes import links, question
 from portal.stations import group_list, labels, pages, states, station_list
 from portal.stations import queries as stations
 from portal.stations.models import Connector, Station, StationGroup
 
 bp = Blueprint("access", __name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What the address line asks: about whom, and whether he may do what."""
-
-    email: str = ""  # normalised; empty when none was given or it is none
-    typed: str = ""
-    error: str = ""
-    action: str = ""
-    actions: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def status(self) -> int:
-        return 422 if self.error else 200
-
-
-def question(actions: Mapping[str, Any]) -> Question:
-    """The question in the address of the page; the first action when none of these is chosen."""
-    chosen = request.args.get("action", "")
-    action = chosen if chosen in actions else next(iter(actions), "")
-    typed = request.args.get("email", "").strip()
-    try:
-        email = emails.normalise(typed) if typed else ""
-    except RuleBroken as broken:
-        return Question("", typed[:254], gettext(broken.message), action, actions)
-    return Question(email, typed, "", action, actions)
 
 
 @bp.get("/station-groups/<int:station_group_id>/why")
@@ -120,6 +89,7 @@ def view_as_group(station_group: StationGroup) -> tuple[str, int]:
     view = view_as.of_group(session, current_user.id, station_group, asked.email) if asked.email else None
     page = render_template(
         "access/view_as_group.html",
+        url_for=links(asked.email),
         group=station_group,
         asked=asked,
         view=view,
@@ -150,6 +120,7 @@ def view_as_station(station: Station) -> tuple[str, int]:
             "sharing_url": lambda _group_id: "",
             "labels": labels,
             "fields": FIELDS,
+            "url_for": links(asked.email),
         }
     template = "access/view_as_station.html" if view else "access/nothing_to_see.html"
     return render_template(template, **shown), asked.status

@@ -2,11 +2,14 @@
 anybody: it is worked out from the grants to the address, in the same way whether or not it has an account."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.core import authz
+from portal.core.db import NO_ROW
 from portal.sharing import paths
 from portal.sharing.paths import Path
 from portal.stations import queries as stations
@@ -61,6 +64,26 @@ def of_station(session: Session, reader_id: int, station: Station, email: str) -
     """What the address would see of the station by any of its groups; four statements."""
     here = Grant.station_group_id.in_(stations.groups_of(session, station.id))
     return of(paths.of_address(session, email, here, "station:view", reader_id=reader_id))
+
+
+def of_all(session: Session, reader_id: int, email: str) -> View | None:
+    """What the address would see of everything that is the reader's, by the first `paths.MOST` of its grants; one
+    statement."""
+    return of(paths.of_address(session, email, Grant.owner_id == reader_id, "station_group:view", reader_id=reader_id))
+
+
+def eyes(session: Session, view: View) -> AbstractContextManager[int]:
+    """While it lasts, everything that is asked for the account whose id it gives is answered as to the holder of the
+    view's grants; nothing else is seen by anybody."""
+    ids = [path.grant.id for path in view.paths if path.grant]
+    columns = (
+        sa.literal(NO_ROW, sa.Integer).label("account_id"),
+        Grant.station_group_id,
+        Grant.role,
+        sa.literal("active").label("licence"),
+        Grant.id.label("grant_id"),
+    )
+    return authz.imagining(session, sa.select(*columns).where(Grant.id.in_(ids)))
 
 
 def _waits(path: Path) -> set[str]:

@@ -33,6 +33,7 @@ from portal.sharing import (
     review_views,
     station_group_views,
     uses,
+    view_as_views,
 )
 from portal.sharing.answers import agreed, ask, letters_limit, proposed_end, roles, say_revoked, tell, tell_extended
 from portal.sharing.forms import EXPLANATIONS, GiveForm, TermsForm
@@ -284,6 +285,7 @@ blueprints: tuple[Blueprint, ...] = (
     chosen_views.bp,
     invitation_views.bp,
     access_views.bp,
+    view_as_views.bp,
     review_views.bp,
     giving_back_views.bp,
 )

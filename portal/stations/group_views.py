@@ -1,7 +1,10 @@
 """Pages of station groups."""
 
+from typing import Any
+
 from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from portal.accounts.login import current_account
@@ -32,11 +35,14 @@ VERBS = ("edit", "delete", "add_station", "remove_station")
 @bp.get("/station-groups")
 @guard("station_group:list")
 def list_groups() -> str:
-    text = search.cleaned(request.args.get("q"))
-    page = group_list.groups(
-        db.session(), current_account().id, relation=pages.relation(), text=text, number=web.page_number()
-    )
-    return render_template("station_groups/list.html", page=page, text=text, show=pages.relation() or "")
+    return render_template("station_groups/list.html", **listed(db.session(), current_account().id))
+
+
+def listed(session: Session, account_id: int) -> dict[str, Any]:
+    """What the list of station groups shows to the account, as the address of the page asks."""
+    text, chosen = search.cleaned(request.args.get("q")), pages.relation()
+    page = group_list.groups(session, account_id, relation=chosen, text=text, number=web.page_number())
+    return {"page": page, "text": text, "show": chosen or ""}
 
 
 @bp.route("/station-groups/create", methods=["GET", "POST"])

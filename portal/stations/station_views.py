@@ -1,7 +1,10 @@
 """Pages of stations."""
 
+from typing import Any
+
 from flask import Blueprint, Response, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
+from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as WerkzeugResponse
 
 from portal.accounts.login import current_account
@@ -35,26 +38,29 @@ bp.app_errorhandler(writing.FieldsRefused)(refused_fields.answer)
 @bp.get("/stations")
 @guard("station:list")
 def list_stations() -> str:
-    session, account = db.session(), current_account()
+    return render_template("stations/list.html", **listed(db.session(), current_account().id))
+
+
+def listed(session: Session, account_id: int) -> dict[str, Any]:
+    """What the list of stations shows to the account, as the address of the page asks."""
     text, group_id = search.cleaned(request.args.get("q")), pages.whole_number("group")
     page = station_list.stations(
         session,
-        account.id,
+        account_id,
         relation=pages.relation(),
         text=text,
         station_group_id=group_id,
         number=web.page_number(),
     )
-    return render_template(
-        "stations/list.html",
-        page=page,
-        text=text,
-        show=pages.relation() or "",
-        group_id=group_id,
-        groups=group_list.choices(session, account.id),
-        reachable=station_list.REACHABLE,
-        labels=labels,
-    )
+    return {
+        "page": page,
+        "text": text,
+        "show": pages.relation() or "",
+        "group_id": group_id,
+        "groups": group_list.choices(session, account_id),
+        "reachable": station_list.REACHABLE,
+        "labels": labels,
+    }
 
 
 @bp.route("/stations/create", methods=["GET", "POST"])

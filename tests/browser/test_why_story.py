@@ -3,11 +3,17 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import LogIn
 
 pytestmark = pytest.mark.browser
+
+
+def type_into(field: Locator, text: str) -> None:
+    """As a user does: into the field, and key after key."""
+    field.click()
+    field.press_sequentially(text)
 
 
 def ask(page: Page, email: str, what: str = "") -> None:
@@ -37,6 +43,35 @@ def test_the_owner_asks_why_and_why_not_and_looks_with_others_eyes(log_in: LogIn
     main.get_by_role("table").get_by_role("link").first.click()
     expect(main).to_contain_text("What he may change here")
     expect(page.get_by_role("banner")).to_contain_text("master@demo.example")
+    main.get_by_role("table", name="Connectors").get_by_role("link").first.click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("Connector 1 of")
+    expect(main.get_by_role("button", name="Save")).to_have_count(0)
+
+
+def test_the_owner_looks_at_all_that_somebody_sees_of_his(log_in: LogIn) -> None:
+    page = log_in("master")
+    main = page.get_by_role("main")
+    page.goto("/access")
+    type_into(page.get_by_label("E-mail address"), "display@demo.example")
+    main.get_by_role("button", name="Show").click()
+    main.get_by_role("link", name="View as").first.click()
+    seen = log_in("display")
+    for section, real in (
+        ("Station groups", "/station-groups"),
+        ("Stations", "/stations"),
+        ("Charging sessions", "/sessions"),
+    ):
+        main.get_by_role("link", name=section, exact=True).click()
+        expect(main).to_contain_text("You look with the eyes of display@demo.example")
+        seen.goto(real)
+        rows, own = main.locator("tbody tr"), seen.get_by_role("main").locator("tbody tr")
+        expect(rows.first).to_be_visible()
+        assert [row.split() for row in rows.all_inner_texts()] == [row.split() for row in own.all_inner_texts()]
+        expect(main.locator("form[method=post]")).to_have_count(0)
+    main.get_by_role("link", name="Exports", exact=True).click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Auto-export")
+    main.get_by_role("link", name="Back to my own view").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("What reaches display@demo.example?")
 
 
 def test_the_owner_goes_through_what_he_shares_by_the_keyboard(log_in: LogIn) -> None:

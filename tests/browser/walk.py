@@ -52,6 +52,11 @@ ASKED = {
     "access.person": ("email=manage@demo.example", "email=master@demo.example"),
     "access.view_as_group": ("email=manage@demo.example", "email=master@demo.example", "email=stranger@demo.example"),
     "access.view_as_station": ("email=manage@demo.example", "email=stranger@demo.example"),
+    "charging.view_as": ("email=manage@demo.example",),
+    "exports.view_as": ("email=manage@demo.example",),
+    "view_as.connector": ("email=manage@demo.example", "email=stranger@demo.example"),
+    "view_as.list_groups": ("email=manage@demo.example", "email=stranger@demo.example"),
+    "view_as.list_stations": ("email=manage@demo.example",),
     "access.why_group": (
         "email=manage@demo.example",
         "email=display@demo.example&action=export:create",

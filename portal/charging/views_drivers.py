@@ -13,6 +13,7 @@ from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.web import guard
 from portal.stations.models import IDENTIFIERS
+from portal.stations.renaming import renamed
 
 bp = Blueprint("drivers", __name__, url_prefix="/drivers")
 
@@ -30,6 +31,7 @@ def list_drivers() -> str:
 @guard("driver:edit", driver=queries.driver)
 def edit(driver: Driver) -> str | tuple[str, int] | Response:
     session, form = db.session(), DriverForm(obj=driver)
+    before = {name: getattr(driver, name) or "" for name in IDENTIFIERS}
     if form.validate_on_submit():
         identifiers = {name: form[name].data or "" for name in IDENTIFIERS}
         try:
@@ -42,5 +44,7 @@ def edit(driver: Driver) -> str | tuple[str, int] | Response:
         else:
             session.commit()
             flash(gettext("The driver was saved."), "success")
+            if identifiers != before:
+                renamed.send(driver_ids=[driver.id])
             return redirect(url_for("drivers.list_drivers"))
     return render_template("drivers/edit.html", form=form, driver=driver), 422 if form.errors else 200

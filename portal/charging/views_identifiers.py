@@ -8,6 +8,7 @@ from portal.accounts import login
 from portal.charging import flagged, identifier_list
 from portal.charging.forms import IdentifierListForm
 from portal.charging.identifier_list import Row
+from portal.charging.models import Driver
 from portal.core import forms, web
 from portal.core.db import db
 from portal.core.display import ngettext
@@ -17,6 +18,8 @@ from portal.core.paging import SIZE, Page, offset
 from portal.core.text_tables import MOST_BYTES
 from portal.core.web import guard, takes_files
 from portal.formats.rows import LABELS
+from portal.stations.models import Connector
+from portal.stations.renaming import renamed
 
 bp = Blueprint("identifiers", __name__, url_prefix="/identifiers")
 FILE, IDENTIFIER = LookedAt("identifier_list", "identifiers.csv"), "identifier_list_of"  # in the account's session
@@ -71,8 +74,11 @@ def write() -> Response:
         flash(gettext("Something has changed since you looked: nothing is written yet. Look again."), "warning")
         return redirect(url_for("identifiers.preview"))
     FILE.discard()
+    meters = [row.meter for row in rows if row.meter is not None and not row.problem]
+    renamed_ids = {kind: [meter.id for meter in meters if isinstance(meter, kind)] for kind in (Connector, Driver)}
     db.session.commit()
     flash(ngettext("%(num)s identifier is changed.", "%(num)s identifiers are changed.", count), "success")
+    renamed.send(connector_ids=renamed_ids[Connector], driver_ids=renamed_ids[Driver])
     return redirect(url_for("identifiers.upload"))
 
 

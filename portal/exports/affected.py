@@ -1,6 +1,6 @@
 """Tasks that a change of their formatter would leave without a file: found before it is saved."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from functools import cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -8,15 +8,20 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
+from portal.accounts.models import Account
 from portal.charging.energy import EnergySource
+from portal.charging.models import Driver
 from portal.core.errors import N_, RuleBroken
 from portal.exports import rights
 from portal.exports.formatter_loans import FORMATTERS
 from portal.exports.meter_checks import MetersUnnamed, Place, check_named
 from portal.exports.meters import meters
-from portal.exports.models import ExportTask, Formatter
+from portal.exports.models import ExportTask, Formatter, Scope
+from portal.exports.queries import visible_tasks
+from portal.stations.models import Connector, StationGroupStation
 
 MOST_NAMES = 5
+MOST_TASKS = 20  # looked at while somebody waits
 
 
 class Lost(NamedTuple):
@@ -71,6 +76,41 @@ def check_tasks(session: Session, row: Formatter, before: Formatter, field: str)
         borrowed = borrowed or task.owner_id != row.owner_id
     if lost or borrowed:
         raise TasksLost(field, lost)
+
+
+def broken_by(
+    session: Session, reader_id: int, connector_ids: Collection[int], driver_ids: Collection[int]
+) -> list[Lost]:
+    """Of the tasks that the reader may see, those that cannot be written for what these charging points or drivers are
+    called now; without those that are paused or have no period before them."""
+    tasks, found = _with_meters(session, reader_id, connector_ids, driver_ids), list[Lost]()
+    stopped = rights.stops(session, tasks)
+    for task in tasks:
+        reason = None if task.id in stopped else _refusal(meters(session, task), task.formatter, task)
+        places = reason.meters if isinstance(reason, MetersUnnamed) else []
+        mine = task.scope == Scope.DRIVER or any(place[1] in connector_ids for place in places)
+        if reason is not None and places and mine:
+            found.append(Lost(task.id, task.name, reason, places))
+    return found
+
+
+def _with_meters(
+    session: Session, reader_id: int, connector_ids: Collection[int], driver_ids: Collection[int]
+) -> Sequence[ExportTask]:
+    groups = (
+        sa.select(StationGroupStation.station_group_id)
+        .join(Connector, Connector.station_id == StationGroupStation.station_id)
+        .where(Connector.id.in_(connector_ids))
+    )
+    known = sa.select(Account.id).join(Driver, Driver.email == Account.email).where(Driver.id.in_(driver_ids))
+    concerned = sa.or_(
+        sa.and_(ExportTask.scope == Scope.CHARGING_POINTS, ExportTask.station_group_id.in_(groups)),
+        sa.and_(ExportTask.scope == Scope.DRIVER, ExportTask.user_id.in_(known)),
+    )
+    at_work = (ExportTask.paused_at.is_(None), ExportTask.next_due_at.is_not(None))
+    parts = (joinedload(ExportTask.user), joinedload(ExportTask.station_group), joinedload(ExportTask.formatter))
+    found = sa.select(ExportTask).where(concerned, visible_tasks(reader_id), *at_work).options(*parts)
+    return session.scalars(found.order_by(ExportTask.name, ExportTask.id).limit(MOST_TASKS)).all()
 
 
 def _refusal(found: Sequence[EnergySource], formatter: Formatter, task: ExportTask) -> RuleBroken | None:

@@ -11,7 +11,7 @@ from portal.exports import queries, waiting
 from portal.exports.models import ExportRun, ExportTask
 from portal.exports.status import Facts, status
 
-AT_ONCE_NEWS = ("identifier", "no_connectors", "no_driver", "host_key", "licence")  # waits that no time mends
+AT_ONCE_NEWS = ("identifier", "meters", "no_connectors", "no_driver", "host_key", "licence")  # waits that no time mends
 
 
 class Look(NamedTuple):

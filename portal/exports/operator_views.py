@@ -23,6 +23,7 @@ CHOICES = (
 SENTENCES = {
     "values": _l("Values of its meters are missing."),
     "identifier": _l("A meter lacks its identifier."),
+    "meters": _l("A meter's identifier is doubled or cannot be written."),
     "no_connectors": _l("There is no charging point in its station group."),
     "no_driver": _l("Its driver is not known in the station group."),
     "host_key": _l("The host key or certificate of the destination is not confirmed."),

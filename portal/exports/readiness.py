@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from portal.charging.energy import EnergySource, uncovered
 from portal.core import clock
+from portal.core.errors import RuleBroken, Sentence
 from portal.delivery.loans import DESTINATIONS
 from portal.exports import rights
 from portal.exports.formatter_loans import FORMATTERS
+from portal.exports.meter_checks import MetersUnnamed, check_named
 from portal.exports.meters import meters
 from portal.exports.models import ExportRun, ExportTask, Scope, Trigger
 from portal.licences import queries as licences
@@ -63,6 +66,21 @@ def _of_the_task(session: Session, task: ExportTask) -> Obstacle | None:
 def _of_the_meters(session: Session, run: ExportRun, now: datetime) -> Obstacle | None:
     task = run.task
     found = meters(session, task)
+    wrong = _wrong_meters(task, found)
+    if wrong is not None:
+        return wrong
+    if task.trigger == Trigger.HOURS_AFTER_END and now >= run.ends_at + timedelta(hours=task.hours_after_end):
+        return None
+    return _missing_values(session, run, found)
+
+
+def ahead(session: Session, task: ExportTask) -> Obstacle | None:
+    """What would keep the next period of the task back, whatever its values: its meters as they are named now."""
+    return _wrong_meters(task, meters(session, task))
+
+
+def _wrong_meters(task: ExportTask, found: list[EnergySource]) -> Obstacle | None:
+    """Meters that no file can hold: there are none, or their identifiers are missing, doubled or malformed."""
     if not found:
         code = "no_driver" if task.scope == Scope.DRIVER else "no_connectors"
         return Obstacle(code, {"station_group": task.station_group.name, "user": task.user.email})
@@ -70,9 +88,15 @@ def _of_the_meters(session: Session, run: ExportRun, now: datetime) -> Obstacle 
     if unnamed:
         names = {"identifier": task.formatter.identifier, "meter": unnamed[0].row.name, "of": len(unnamed)}
         return Obstacle("identifier", names | _entered_at(unnamed[0]))
-    if task.trigger == Trigger.HOURS_AFTER_END and now >= run.ends_at + timedelta(hours=task.hours_after_end):
-        return None
-    return _missing_values(session, run, found)
+    try:
+        check_named(found, task.formatter, ZoneInfo(task.time_zone))
+    except MetersUnnamed as broken:
+        name, connector_id = broken.meters[0]
+        place = {"connector_id": connector_id} if connector_id else _entered_at(found[0])
+        return Obstacle("meters", Sentence(broken.message, broken.params).kept() | {"meter": name} | place)
+    except RuleBroken:
+        return None  # of its settings: said at the step that builds the file
+    return None
 
 
 def _missing_values(session: Session, run: ExportRun, found: list[EnergySource]) -> Obstacle | None:

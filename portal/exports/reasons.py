@@ -138,6 +138,10 @@ def _waiting(code: str, reason: Mapping[str, Any], task: ExportTask) -> Advice:
             gettext("The owner of %(group)s knows no driver %(user)s.", group=group, user=reason.get("user", ""))
         ),
         "identifier": lambda: Advice(_unnamed(reason), *_entered_at(reason, task)),
+        "meters": lambda: Advice(
+            gettext("%(meter)s: %(words)s", meter=reason.get("meter", ""), words=worded("", reason)),
+            *_entered_at(reason, task),
+        ),
         "values": lambda: Advice(
             _values(reason), *_entered_at(reason, task), url_for("imports.create"), gettext("Import sessions")
         ),

@@ -1,6 +1,7 @@
 """One task with its history, and what can be done with a single period."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypedDict
 from zoneinfo import ZoneInfo
 
@@ -18,13 +19,13 @@ from portal.core.db import db
 from portal.core.display import ngettext
 from portal.core.errors import NotThere, RuleBroken
 from portal.core.web import guard
-from portal.exports import corrections, gaps, labels, queries, revisions, rights
+from portal.exports import corrections, gaps, labels, queries, readiness, revisions, rights
 from portal.exports.blueprint import Page, bp
 from portal.exports.forms import AgainForm
 from portal.exports.history_views import day
 from portal.exports.models import ExportRun, ExportTask, RunState
 from portal.exports.reasons import advice
-from portal.exports.status import status
+from portal.exports.status import Status, status
 from portal.formats import csv_download
 
 
@@ -57,7 +58,7 @@ def _task(task: ExportTask, template: str) -> str:
     days = day("from"), day("to")
     page = queries.runs(session, task, state, web.page_number(), days)
     facts = queries.facts(session, [task])[task.id]
-    found = status(facts)
+    found = _with_what_lies_ahead(session, task, status(facts))
     shown = rights.shown(session, current_user.id, [task])[task.id]
     reader: Reader = {"reader_id": current_user.id, "group": shown.group}
     return render_template(
@@ -77,6 +78,13 @@ def _task(task: ExportTask, template: str) -> str:
         changes=queries.changes(session, task, page.items),
         labels=labels,
     )
+
+
+def _with_what_lies_ahead(session: Session, task: ExportTask, found: Status) -> Status:
+    """The status, or before a period is due what will keep it back: identifiers that were spoiled meanwhile."""
+    at_peace = found.kind == "ok" or found.reason.get("code") == "first_period"
+    obstacle = readiness.ahead(session, task) if at_peace and task.next_due_at is not None else None
+    return replace(found, kind="waiting", reason=obstacle.as_reason()) if obstacle else found
 
 
 @bp.route("/tasks/<int:task_id>/export-again", methods=["GET", "POST"])

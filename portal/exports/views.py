@@ -28,6 +28,7 @@ from portal.exports import (
     operator_views,
     preview_views,
     queries,
+    renaming_views,
     rights,
     run_views,
 )
@@ -271,5 +272,6 @@ __all__ = [
     "history_views",
     "notice_views",
     "preview_views",
+    "renaming_views",
     "run_views",
 ]

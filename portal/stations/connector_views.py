@@ -13,8 +13,9 @@ from portal.core.errors import RuleBroken
 from portal.core.web import guard
 from portal.stations import consequences, entries, labels, operations, pages, queries, refused_fields, states
 from portal.stations.forms import CONNECTOR_FIELDS, ConnectorForm, of_connector
-from portal.stations.models import Access, Connector, PlugType, Station
+from portal.stations.models import IDENTIFIERS, Access, Connector, PlugType, Station
 from portal.stations.operations import connectors, writing
+from portal.stations.renaming import renamed
 
 bp = Blueprint("connectors", __name__)
 
@@ -29,6 +30,7 @@ def show(connector: Connector) -> str:
 @guard("connector:edit", connector=queries.connector)
 def edit(connector: Connector) -> tuple[str, int] | Response:
     session, actor, form = db.session(), current_account(), ConnectorForm()
+    before = [getattr(connector, name) for name in IDENTIFIERS]
     locked = _locked(connector)
     writing.check(session, actor, connector, form.lock(locked, of_connector(connector)))
     if form.validate_on_submit():
@@ -43,6 +45,8 @@ def edit(connector: Connector) -> tuple[str, int] | Response:
             db.session.commit()
             flash(gettext("The connector is saved."), "success")
             _warn(connector)
+            if before != [getattr(connector, name) for name in IDENTIFIERS]:
+                renamed.send(connector_ids=[connector.id])
             return redirect(url_for("connectors.show", connector_id=connector.id))
     return _page(connector, form, locked), 422
 

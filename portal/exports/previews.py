@@ -1,13 +1,14 @@
 """What a task would send for any days: built from the values of this moment, stored nowhere, sent nowhere."""
 
 import gzip
+import time
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import islice
-from typing import IO, NamedTuple
+from typing import IO, NamedTuple, cast
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -24,6 +25,7 @@ from portal.formats.errors import FormatError, SettingsError
 from portal.formats.packing import zipped
 
 MOST_METER_DAYS = 62_000  # a month of 2,000 meters, 6 million quarter hours: built in 10 to 20 seconds
+MOST_SECONDS, MOST_BYTES = 25, 2_000_000_000  # below the 30 s after which gunicorn ends a request; of the disk
 MOST_DAYS = 3_660  # ten years
 FIRST_YEAR, LAST_YEAR = 1990, 2999
 SHOWN_FILES = 5
@@ -90,12 +92,27 @@ def build(session: Session, task: ExportTask, first_day: date, last_day: date, m
     with ExitStack() as stack:
         content = stack.enter_context(drafts.temporary())
         try:
-            names, sizes = drafts.write(session, _run(task, first_day, last_day + DAY), content, totals, some)
+            bounded = cast("IO[bytes]", _Bounded(content))
+            names, sizes = drafts.write(session, _run(task, first_day, last_day + DAY), bounded, totals, some)
         except (FormatError, SettingsError) as error:
             raise RuleBroken("", error.template, **error.params) from None
         beginnings = list(_beginnings(task.formatter, content, names, sizes))
         stack.pop_all()
     return Preview(content, names, sizes, totals, beginnings, len(some), len(found))
+
+
+class _Bounded:
+    """A file that takes so much, and for so long, as somebody waits for a page."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        self._content, self._ends_at = content, time.monotonic() + MOST_SECONDS
+        self.tell = content.tell
+
+    def write(self, piece: bytes) -> int:
+        """RuleBroken where it is too much."""
+        if time.monotonic() > self._ends_at or self.tell() + len(piece) > MOST_BYTES:
+            raise RuleBroken("last_day", "This is too much for a preview: choose fewer days.")
+        return self._content.write(piece)
 
 
 def _check_days(first_day: date, last_day: date) -> None:

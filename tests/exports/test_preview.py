@@ -163,6 +163,18 @@ def test_of_more_meters_than_can_be_built_the_first_are_shown_and_it_says_so(
     assert b"CH-owner-2" not in browser.post(url(scene), data=DAYS | {"whole": "1"}).data
 
 
+@pytest.mark.parametrize("limit", ["MOST_SECONDS", "MOST_BYTES"])
+@pytest.mark.parametrize("button", [{}, {"whole": "1"}])
+def test_what_takes_too_long_or_grows_too_large_ends_at_the_field(
+    scene: Scene, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch, limit: str, button: dict[str, str]
+) -> None:
+    monkeypatch.setattr(previews, limit, 0)
+    answer = browser.post(url(scene), data=ONE_DAY | button)
+    assert answer.status_code == 422
+    said = answer.text.split('id="last_day-error"')[1].split("</div>")[0]
+    assert "This is too much for a preview: choose fewer days." in said
+
+
 def test_every_file_is_shown_from_its_own_beginning(session: Session, scene: Scene, browser: FlaskClient) -> None:
     scene.formatter.settings = {"files": "meter", "file_name": "{meter}.csv", "packing": "gzip"}
     session.commit()

@@ -56,6 +56,11 @@ def price(hundredths: int | None, currency: str = "CHF") -> str:
     return f"{currency} {format_decimal(Decimal(hundredths) / 10000, format='#,##0.00##')}"
 
 
+def locale_day(weekday: int, width: str = "abbreviated") -> str:
+    """The name of a weekday from Monday 0 in the reader's language; `width`: wide, abbreviated or narrow."""
+    return str(get_locale().days["stand-alone"][width][weekday])
+
+
 def kilowatts(power_w: int | None) -> str:
     return "–" if power_w is None else f"{format_decimal(Decimal(power_w) / 1000, format='#,##0.###')} kW"
 
@@ -98,6 +103,7 @@ def create(app: Flask) -> None:
     app.add_template_filter(instant)
     of_templates = cast("Callable[..., str]", app.jinja_env.globals["ngettext"])
     app.jinja_env.globals["ngettext"] = _grouped(of_templates)
+    app.jinja_env.globals["locale_day"] = locale_day
 
 
 def _for_the_reader(written: Callable[..., str]) -> Callable[..., str]:

@@ -78,6 +78,22 @@ def _page(connector: Connector, form: ConnectorForm, locked: dict[str, str]) -> 
     )
 
 
+@bp.post("/connectors/<int:connector_id>/week")
+@guard("connector:edit", connector=queries.connector)
+def draw_week(connector: Connector) -> str:
+    """The picture of the week as the form would make it, with what its reader may not write as it is stored."""
+    form = ConnectorForm()
+    form.lock(_locked(connector), of_connector(connector))
+    return render_template("stations/week.html", picture=form.picture(), labels=labels)
+
+
+@bp.post("/stations/<int:station_id>/connectors/week")
+@guard("connector:add", station=queries.station)
+def draw_new_week(station: Station) -> str:
+    """The same for a connector that is not there yet."""
+    return render_template("stations/week.html", station=station, picture=ConnectorForm().picture(), labels=labels)
+
+
 def _warn(connector: Connector) -> None:
     if entries.looks_wrong(connector.metering_code):
         text = gettext(

@@ -23,8 +23,10 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the types are of an older version
 from wtforms.validators import InputRequired
 
-from portal.stations import entries, labels, opening
-from portal.stations.models import IDENTIFIERS, Connector, Station
+from portal.core import forms
+from portal.core.errors import RuleBroken
+from portal.stations import entries, labels, opening, week_picture
+from portal.stations.models import IDENTIFIERS, Access, Connector, Station
 from portal.stations.operations import ConnectorValues, StationValues
 from portal.stations.operations.connectors import windows_of
 
@@ -196,6 +198,13 @@ class OpeningRow(Form):
         )
 
 
+def _price_so_far(field: StringField) -> int:
+    try:
+        return entries.price(field.name, entries.amount(field.name, field.data))
+    except RuleBroken:
+        return 0
+
+
 class ConnectorForm(LockingForm):
     plug_type = SelectField(_l("Plug type"), choices=choices(labels.PLUG_TYPES))
     max_power_kw = StringField(_l("Maximum power in kW"), description=_l("Such as 22 or 3.7"), render_kw=_DECIMAL)
@@ -225,7 +234,20 @@ class ConnectorForm(LockingForm):
             price_per_hour=entries.amount("price_per_hour", self.price_per_hour.data),
             out_of_service=bool(self.out_of_service.data),
             identifiers={name: self[name].data or "" for name in IDENTIFIERS},
-            opening_times=[entry.form.row() for entry in self.opening_times if entry.form.filled()],
+            opening_times=self.rows(),
+        )
+
+    def rows(self) -> list[opening.Row]:
+        """The rows of opening times that were filled in."""
+        return [entry.form.row() for entry in self.opening_times if entry.form.filled()]
+
+    def picture(self) -> week_picture.Picture:
+        """The week as it would be if the form were saved now: what cannot be read is left out, and said."""
+        windows, wrong = opening.readable(self.rows())
+        access = self.access.data if self.access.data in list(Access) else Access.PRIVATE.value
+        prices = _price_so_far(self.price_per_kwh), _price_so_far(self.price_per_hour)
+        return week_picture.Picture(
+            week_picture.columns(access, prices, windows), [forms.words(broken) for broken in wrong]
         )
 
     def offer_blank_rows(self) -> None:

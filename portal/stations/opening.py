@@ -49,7 +49,28 @@ def windows(rows: Iterable[Row]) -> list[Window]:
     whole day. Windows of public holidays do not go on after midnight. RuleBroken on "opening_times", naming the row,
     for what cannot be read and for overlaps.
     """
-    made = sorted((window, number) for number, row in enumerate(rows, start=1) for window in _of_row(number, row))
+    return _in_order((window, number) for number, row in enumerate(rows, start=1) for window in _of_row(number, row))
+
+
+def readable(rows: Iterable[Row]) -> tuple[list[Window], list[RuleBroken]]:
+    """The windows of those of these rows that are right and overlap none before them; and what is wrong with the
+    others. For rows that are still being filled in."""
+    kept: list[tuple[Window, int]] = []
+    made: list[Window] = []
+    wrong = []
+    for number, row in enumerate(rows, start=1):
+        try:
+            added = [(window, number) for window in _of_row(number, row)]
+            made = _in_order([*kept, *added])
+        except RuleBroken as broken:
+            wrong.append(broken)
+        else:
+            kept += added
+    return made, wrong
+
+
+def _in_order(numbered: Iterable[tuple[Window, int]]) -> list[Window]:
+    made = sorted(numbered)
     if len(made) > MOST_WINDOWS:
         raise RuleBroken(FIELD, "Use at most %(most)s windows.", most=MOST_WINDOWS)
     for (before, first), (after, second) in pairwise(made):

@@ -84,6 +84,24 @@ def addresses(app: Flask, *, guarded: bool = True, with_ids: bool | None = None)
             yield Address(method, rule)
 
 
+class Answer(NamedTuple):
+    """All that an answer says but what is made anew for each, and the address that was asked for."""
+
+    status: int
+    text: str
+    headers: tuple[tuple[str, str], ...]
+    length: int  # as its head says
+
+
+def answer_to(browser: FlaskClient, address: Address, ids: Ids) -> Answer:
+    """To compare: the answer about one id with that about another is the same, byte for byte, or tells them apart."""
+    url = address.url(ids)
+    answer = browser.open(url, method=address.method)
+    headers = tuple(line for line in answer.headers if line[0] != "Content-Length")
+    length = (answer.content_length or 0) - answer.text.count(url) * len(url)
+    return Answer(answer.status_code, TOKEN.sub("", answer.text.replace(url, "")), headers, length)
+
+
 def examples(session: Session, owner: Account) -> Ids:
     """An existing row of the owner for every argument of every address. A new argument needs a line here."""
 
@@ -270,21 +288,9 @@ def test_a_stranger_cannot_tell_an_id_that_exists_from_one_that_does_not(
 ) -> None:
     stranger.get("/")  # what a browser's first answer sets is set
     for address in addresses(app, with_ids=True):
-        there, gone = address.url(ids), address.url(dict.fromkeys(ids, MISSING))
-        answers = [stranger.open(url, method=address.method) for url in (there, gone)]
-        assert [answer.status_code for answer in answers] == [404, 404], address
-        texts = [
-            TOKEN.sub("", answer.text.replace(url, "")) for answer, url in zip(answers, (there, gone), strict=True)
-        ]
-        assert texts[0] == texts[1], address
-        headers = [[line for line in answer.headers if line[0] != "Content-Length"] for answer in answers]
-        assert headers[0] == headers[1], address
-        # Its own address stands in an answer; else the two are of one length.
-        lengths = [
-            answer.content_length - answer.text.count(url) * len(url)
-            for answer, url in zip(answers, (there, gone), strict=True)
-        ]
-        assert lengths[0] == lengths[1], address
+        there, gone = (answer_to(stranger, address, some) for some in (ids, dict.fromkeys(ids, MISSING)))
+        assert there.status == 404, address
+        assert there == gone, address
 
 
 def test_an_id_that_exists_costs_a_stranger_as_many_statements_as_one_that_does_not(

@@ -19,11 +19,11 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.core import clock
+from portal.core import authz, clock
 from portal.licences.models import Kind
 from portal.stations.models import StationGroup
 from tests import test_guards, world
-from tests.test_guards import Address, Ids, addresses
+from tests.test_guards import MISSING, Address, Ids, addresses, answer_to
 
 TABLE = Path(__file__).with_name("matrix.txt")
 VISITORS = (
@@ -51,6 +51,7 @@ def rows() -> dict[str, tuple[str, ...]]:
 class Scene:
     app: Flask
     ids: dict[str, Ids]
+    foreign: Ids  # rows of an account that none of the visitors has to do with
     browsers: dict[str, FlaskClient]
     live: Path
     kept: Path
@@ -85,6 +86,7 @@ def scene(
     people["operator"].is_operator = True
     poor = world.account(session, "poor@x.example")
     ids, of_poor = test_guards.examples(session, people["owner"]), test_guards.examples(session, poor)
+    foreign = test_guards.examples(session, world.account(session, "elsewhere@x.example", *Kind))
     group, poor_group = (session.get_one(StationGroup, some["station_group_id"]) for some in (ids, of_poor))
     for name in ("display", "manage", "administrate"):
         world.grant(session, group, name, people[name].email)
@@ -96,7 +98,7 @@ def scene(
     browsers = {"anonymous": app.test_client(), **{name: logged_in(account) for name, account in people.items()}}
     live, kept = Path(str(sa.make_url(database_url).database)), tmp_path / "kept.db"
     copy(live, kept)
-    return Scene(app, dict.fromkeys(VISITORS, ids) | {"unlicensed_master": of_poor}, browsers, live, kept)
+    return Scene(app, dict.fromkeys(VISITORS, ids) | {"unlicensed_master": of_poor}, foreign, browsers, live, kept)
 
 
 def licences_of(visitor: str) -> tuple[Kind, ...]:
@@ -115,3 +117,29 @@ def test_every_visitor_gets_from_every_address_what_the_table_says(scene: Scene)
         if found != expected.get(str(address)):
             wrong.append(f"{address} {' '.join(found)}")
     assert not wrong, "\n".join(["", f"# {' '.join(VISITORS)}", *wrong])
+
+
+def _is_of_operator(app: Flask, address: Address) -> bool:
+    action = app.view_functions[address.rule.endpoint].action  # type: ignore[attr-defined]  # every view names one
+    return not authz.platform_may(action, operator=False) and authz.platform_may(action, operator=True)
+
+
+@pytest.mark.parametrize("visitor", VISITORS[1:])
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_what_is_not_his_answers_byte_for_byte_like_what_is_not_there(scene: Scene, visitor: str) -> None:
+    """What the table says is not there for him, and what is somebody else's altogether: with each id of an address in
+    turn beside ids that he may open, GET and POST."""
+    browser, mine, expected, told = scene.browsers[visitor], scene.ids[visitor], rows(), []
+    browser.get("/")  # what a browser's first answer sets is set
+    for address in addresses(scene.app, with_ids=True):
+        pairs = (
+            [(mine, dict.fromkeys(mine, MISSING))] if expected[str(address)][VISITORS.index(visitor)] == "404" else []
+        )
+        if not _is_of_operator(scene.app, address) or visitor != "operator":
+            named = address.rule.arguments - {"position"}  # counts the files of one run, and names no row
+            pairs += [(mine | {name: scene.foreign[name]}, mine | {name: MISSING}) for name in sorted(named)]
+        for there, gone in pairs:
+            answers = [answer_to(browser, address, some) for some in (there, gone)]
+            if answers[0] != answers[1] or answers[0].status not in {403, 404}:
+                told.append(f"{address}: {answers[0].status} {answers[1].status}")
+    assert not told, "\n".join(told)

@@ -9,6 +9,7 @@ from portal.delivery import models as delivery
 from portal.exports import models as exports
 from portal.licences import models as licences
 from portal.maintenance import models as maintenance
+from portal.reports import models as reports
 from portal.sharing import models as sharing
 from portal.stations import models as stations
 
@@ -24,6 +25,7 @@ __all__ = [
     "licences",
     "mail",
     "maintenance",
+    "reports",
     "sharing",
     "stations",
 ]

@@ -68,7 +68,7 @@ def run_one(sessions: Sessions, import_id: int | None = None, progress: Progress
         with sessions() as reader, sessions() as writer:
             _Run(reader, writer, held, progress).work()
     except LeaseLost:
-        log.warning("import %s was taken over by another worker", held.import_id)
+        log.warning("import %s was taken over by another worker", held.row_id)
     except FileProblem as problem:
         with sessions() as session:
             _fail(session, held, f"file_{problem.message_key}", problem.params)
@@ -100,7 +100,7 @@ class _Run:
     def __init__(self, reader: Session, writer: Session, held: Claim, progress: Progress | None) -> None:
         self._reader, self._writer, self._held, self._progress = reader, writer, held, progress
         self._renew()
-        row = reader.get_one(SessionImport, held.import_id)
+        row = reader.get_one(SessionImport, held.row_id)
         self._row = row
         self._origin = Origin(row.owner_id, row.id, row.source, row.account_id)
         self._lookup = StationLookup(reader, row.account_id, row.owner_id)

@@ -64,6 +64,17 @@ def report_rows(
         yield from _rows(session, account_id, some, starts_at, ends_at)
 
 
+def count(
+    session: Session,
+    connector_ids: Sequence[int],
+    starts_at: datetime,
+    ends_at: datetime,
+    driver_ids: Sequence[int] | None = None,
+) -> int:
+    """How many sessions `report_rows` looks at: a few more than rows, because some end just when the period begins."""
+    return sum(1 for _ in _sessions(session, connector_ids, starts_at, ends_at, driver_ids))
+
+
 def _sessions(
     session: Session,
     connector_ids: Sequence[int],

@@ -1,0 +1,145 @@
+"""Reports made in the background. The row is the job; killed at any point, the next worker begins it anew."""
+
+import logging
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import IO
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from portal.charging.finishing import instants
+from portal.core import clock, files, leases, process
+from portal.core.db import reading_only
+from portal.core.errors import NotAllowed, NotThere
+from portal.core.leases import MOST_FAILURES, Claim, LeaseLost, Sessions
+from portal.licences import queries as licences
+from portal.reports import rows, scope, writers
+from portal.reports.models import Report, ReportFile, ReportState
+from portal.reports.rows import ReportRow
+
+log = logging.getLogger(__name__)
+_reports = leases.Jobs(Report)
+waits_since = _reports.waits_since
+
+
+def drain() -> int:
+    """RQ's entry: make the reports that are due, with this process's settings."""
+    _, sessions = process.context()
+    return run_due(sessions)
+
+
+def run_due(sessions: Sessions) -> int:
+    """Make the reports that are due, one after the other, and say how many were taken up. Safe to call from any number
+    of processes at once, and to be killed at any point."""
+    taken = 0
+    while run_one(sessions):
+        taken += 1
+    return taken
+
+
+def run_one(sessions: Sessions, report_id: int | None = None) -> bool:
+    """Make one report, the oldest or this one; False when there was none to take. What goes wrong unexpectedly is
+    raised, after the report was given back for another attempt."""
+    with sessions() as session:
+        held = _reports.claim(session, report_id)
+        if held is not None and held.failures > MOST_FAILURES:
+            _fail(session, held, "gave_up")
+        session.commit()
+    if held is None or held.failures > MOST_FAILURES:
+        return held is not None
+    try:
+        _make(sessions, held)
+    except LeaseLost:
+        log.warning("report %s was taken over by another worker", held.row_id)
+    except (NotAllowed, NotThere):
+        with sessions() as session:
+            _fail(session, held, "not_allowed")
+            session.commit()
+    except Exception:
+        _give_back(sessions, held)
+        raise
+    return True
+
+
+def _make(sessions: Sessions, held: Claim) -> None:
+    """Every file is made from one reading of the database, and stored afterwards in a transaction that is short: while
+    a report is made nobody waits for it."""
+    with sessions() as reader, reading_only():
+        report = reader.get_one(Report, held.row_id)
+        if licences.lacking(reader, report.account_id, scope.ACTION):
+            raise NotAllowed
+        found = scope.of(reader, report.account_id, report)
+        zone = ZoneInfo(report.time_zone)
+        source = (found.connector_ids, *instants(report.first_day, report.last_day, zone), found.driver_ids)
+        progress = _Progress(sessions, held, rows.count(reader, *source) * len(report.kinds))
+        made: list[tuple[str, IO[bytes]]] = []
+        for kind in report.kinds:
+            progress.begin()
+            read = progress.of(rows.report_rows(reader, report.account_id, *source))
+            made.append((kind, _written(writers.write(report, kind, read))))
+        names = {kind: writers.file_name(report, kind) for kind in report.kinds}
+    with sessions() as writer:
+        _store(writer, held, progress, [(kind, names[kind], file) for kind, file in made])
+        writer.commit()
+
+
+def _written(chunks: Iterable[bytes]) -> IO[bytes]:
+    file = tempfile.TemporaryFile()  # noqa: SIM115  closed when nobody holds it any more
+    for chunk in chunks:
+        file.write(chunk)
+    file.seek(0)
+    return file
+
+
+def _store(session: Session, held: Claim, progress: "_Progress", made: Iterable[tuple[str, str, IO[bytes]]]) -> None:
+    done = {"state": ReportState.DONE.value, "done_permille": 1000, "finished_at": clock.now(), "lease_until": None}
+    told = {"sessions": progress.rows, "energy_wh": progress.energy_wh, "failures": 0}
+    _reports.write(session, held, **done, **told)
+    for kind, name, file in made:
+        kept = files.keep(session, name, iter(lambda file=file: file.read(files.PIECE), b""))  # type: ignore[misc]
+        session.add(ReportFile(report_id=held.row_id, kind=kind, file_id=kept.id))
+
+
+class _Progress:
+    """Marks how far a report is, and keeps the lease, every second."""
+
+    def __init__(self, sessions: Sessions, held: Claim, rows_in_all: int) -> None:
+        self._sessions, self._held, self._in_all = sessions, held, max(1, rows_in_all)
+        self._read, self._marked = 0, time.monotonic()
+        self.rows = self.energy_wh = 0
+
+    def begin(self) -> None:
+        """A further file begins: what is counted is counted anew."""
+        self.rows = self.energy_wh = 0
+
+    def of(self, read: Iterable[ReportRow]) -> Iterator[ReportRow]:
+        for row in read:
+            self.rows, self.energy_wh, self._read = self.rows + 1, self.energy_wh + row.energy_wh, self._read + 1
+            if time.monotonic() - self._marked > 1:
+                self.mark(min(999, 1000 * self._read // self._in_all))
+            yield row
+
+    def mark(self, permille: int) -> None:
+        """LeaseLost when another worker has the report by now."""
+        with self._sessions() as session:
+            _reports.write(session, self._held, done_permille=permille)
+            session.commit()
+        self._marked = time.monotonic()
+
+
+def _fail(session: Session, held: Claim, error: str) -> None:
+    failed = {"state": ReportState.FAILED.value, "finished_at": clock.now(), "lease_until": None}
+    _reports.write(session, held, error=error, **failed)
+
+
+def _give_back(sessions: Sessions, held: Claim) -> None:
+    """Let the next worker try at once, or none after the last attempt."""
+    with sessions() as session:
+        if held.failures >= MOST_FAILURES:
+            _fail(session, held, "gave_up")
+        else:
+            _reports.write(session, held, lease_until=clock.now() - timedelta(seconds=1))
+        session.commit()

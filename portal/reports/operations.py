@@ -1,0 +1,68 @@
+"""Ordering reports. No commit; subjects come in through the gate."""
+
+from collections.abc import Collection
+from datetime import date, timedelta
+
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.core import audit, background, files
+from portal.core.errors import NotThere, RuleBroken
+from portal.reports import scope
+from portal.reports.models import FileKind, Report, Subject
+
+LONGEST = timedelta(days=3660)
+QUEUE = "reports"
+
+
+def order(
+    session: Session,
+    actor: Account,
+    subject: str,
+    subject_id: int,
+    days: tuple[date, date],
+    kinds: Collection[str],
+    vat_permille: int | None = None,
+) -> Report:
+    """Queue a report of these whole local days, both included. NotThere or NotAllowed for what the actor may not see;
+    RuleBroken at the field for days and kinds that do not fit."""
+    first, last = days
+    if last < first:
+        raise RuleBroken("last_day", "The last day lies before the first.")
+    if last - first > LONGEST:
+        raise RuleBroken("last_day", "A report spans at most ten years.")
+    chosen = [kind.value for kind in FileKind if kind in kinds]
+    if not chosen:
+        raise RuleBroken("kinds", "Choose at least one kind of file.")
+    report = Report(
+        account_id=actor.id,
+        subject=subject,
+        **{f"{Subject(subject).value}_id": subject_id},
+        title="",
+        first_day=first,
+        last_day=last,
+        time_zone=actor.time_zone,
+        language=actor.language,
+        vat_permille=vat_permille,
+        kinds=chosen,
+    )
+    found = scope.of(session, actor.id, report)
+    report.title = found.name
+    session.add(report)
+    session.flush()
+    told = {"title": report.title, "first_day": first.isoformat(), "last_day": last.isoformat(), "kinds": chosen}
+    audit.record(session, "report:create", f"report/{report.id}", actor_id=actor.id, owner_id=found.owner_id, **told)
+    background.ring_after_commit(session, QUEUE)
+    return report
+
+
+def delete(session: Session, actor: Account, report: Report) -> None:
+    """Delete a report with its files."""
+    if report.account_id != actor.id:
+        raise NotThere
+    kept = [file.file_id for file in report.files]
+    audit.record(session, "report:delete", f"report/{report.id}", actor_id=actor.id, title=report.title)
+    session.delete(report)
+    session.flush()
+    for file_id in kept:
+        files.discard(session, file_id)

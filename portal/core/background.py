@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 QUEUES = {
     "exports": "portal.exports.jobs.drain",
     "imports": "portal.charging.jobs.drain",
+    "reports": "portal.reports.jobs.drain",
     "mail": "portal.core.mail.drain",
 }
 LONGEST_QUEUE = 4  # a ring more would only look at the same rows again

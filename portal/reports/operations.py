@@ -18,15 +18,15 @@ QUEUE = "reports"
 def order(
     session: Session,
     actor: Account,
-    subject: str,
-    subject_id: int,
+    about: tuple[str, int],
     days: tuple[date, date],
     kinds: Collection[str],
     vat_permille: int | None = None,
 ) -> Report:
-    """Queue a report of these whole local days, both included. NotThere or NotAllowed for what the actor may not see;
-    RuleBroken at the field for days and kinds that do not fit."""
+    """Queue a report about a subject (Subject, its id), of these whole local days, both included. NotThere or
+    NotAllowed for what the actor may not see; RuleBroken at the field for days and kinds that do not fit."""
     first, last = days
+    subject, subject_id = about
     if last < first:
         raise RuleBroken("last_day", "The last day lies before the first.")
     if last - first > LONGEST:

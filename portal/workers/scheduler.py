@@ -24,6 +24,7 @@ from portal.core.errors import SettingsError
 from portal.exports import digests, retention, waiting, webhooks
 from portal.exports import jobs as exports
 from portal.licences import telling as licences
+from portal.reports import jobs as reports
 from portal.sharing import invitations, reminders, review_reminders
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class Work:
 WORK = (
     Work("exports", exports.waits_since, exports.drain),
     Work("imports", charging.waits_since, charging.drain),
+    Work("reports", reports.waits_since, reports.drain),
     Work("mail", mail.waits_since, mail.drain),
 )
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import audit, authz, clock
@@ -200,23 +200,24 @@ def _joined(statement: sa.Select[Any]) -> sa.Select[Any]:
 
 
 def _lines(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
-    owner, giver, reviewer, revoker = (aliased(Account) for _ in range(4))
     members = (
         sa.select(sa.func.count())
         .where(UserGroupMember.user_group_id == Grant.user_group_id)
         .correlate(Grant)
         .scalar_subquery()
     )
-    names = [sa.func.coalesce(sa.func.nullif(one.name, ""), one.email, "") for one in (owner, giver, reviewer, revoker)]
+    # Each looked up for the rows of the page: to join them, PostgreSQL may walk along all accounts there are.
+    names = [_name(key) for key in (Grant.owner_id, Grant.granted_by_id, Grant.reviewed_by_id, Grant.revoked_by_id)]
     return (
         _joined(sa.select(Grant, StationGroup.name, sa.func.coalesce(UserGroup.name, ""), members, *names))
-        .join(owner, owner.id == Grant.owner_id)
-        .join(giver, giver.id == Grant.granted_by_id)
-        .outerjoin(reviewer, reviewer.id == Grant.reviewed_by_id)
-        .outerjoin(revoker, revoker.id == Grant.revoked_by_id)
         .where(condition)
         .order_by(StationGroup.name, Grant.station_group_id, UserGroup.name, Grant.email, Grant.id)
     )
+
+
+def _name(account_id: InstrumentedAttribute[Any]) -> sa.ColumnElement[str]:
+    shown = sa.func.coalesce(sa.func.nullif(Account.name, ""), Account.email)
+    return sa.func.coalesce(sa.select(shown).where(Account.id == account_id).correlate(Grant).scalar_subquery(), "")
 
 
 def _line(row: sa.Row[*tuple[Any, ...]]) -> Line:

@@ -27,10 +27,10 @@ OF_GROUPS = (
 )  # fmt: skip
 OF_THE_OWNER = (
     *OF_GROUPS, "/station-groups/{group}/view-as?email={other}", "/stations/{station}/view-as?email={other}",
-    "/", "/audit", "/invitations", "/user-groups", "/access",
+    "/", "/sessions", "/audit", "/invitations", "/user-groups", "/access",
 )  # fmt: skip
 # What is read of thousands of groups and tens of thousands of stations is a good part of all there is, and may be.
-OF_FEW = ("/sessions", "/imports", "/drivers", "/shared-by-me", "/shared-with-me", "/access?email={other}")
+OF_FEW = ("/imports", "/drivers", "/shared-by-me", "/shared-with-me", "/access?email={other}")
 OF_THE_OPERATOR = (
     "/", "/audit", "/operator/audit", "/operator/requests", "/operator/accounts", "/operator/accounts?q=person+12",
 )  # fmt: skip

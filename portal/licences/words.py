@@ -35,8 +35,8 @@ WORDS = {
     ),
     Kind.MAINTENANCE: Words(
         _l("Maintenance"),
-        _l("Restart stations, unlock connectors, read and change settings, receive alarms."),
-        _l("Maintenance functions and alarms are off."),
+        _l("Plan work at stations, keep notes on them, and say who hears of it."),
+        _l("Nothing can be planned or noted, and nobody gets mails about maintenance."),
         "wrench",
     ),
 }

@@ -33,6 +33,7 @@ class Plan(NamedTuple):
 def note(session: Session, actor: Account, station: Station, text: str) -> MaintenanceEntry:
     """Keep a note on the station. RuleBroken: text, or none without the licence."""
     _must_run(session, actor)
+    session.refresh(station, with_for_update={"read": True, "key_share": True})  # its owner stays who he is
     row = MaintenanceEntry(station_id=station.id, owner_id=station.owner_id, text=_text(text), written_by_id=actor.id)
     session.add(row)
     session.flush()
@@ -45,6 +46,7 @@ def plan(session: Session, actor: Account, station: Station, planned: Plan) -> M
     of these without the licence."""
     _must_run(session, actor)
     _check_dates(planned)
+    session.refresh(station, with_for_update={"read": True, "key_share": True})
     row = MaintenanceEntry(
         station_id=station.id,
         owner_id=station.owner_id,

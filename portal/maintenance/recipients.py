@@ -73,9 +73,9 @@ def _enter(
     user_group_id: int | None,
 ) -> list[MaintenanceRecipient]:
     """New rows for those who are not entered here yet."""
-    kind = Station if isinstance(place, Station) else StationGroup
-    locked = sa.select(kind.id).where(kind.id == place.id)
-    session.execute(locked.with_for_update(key_share=True))  # of two who enter the same at once one comes second
+    session.refresh(place, with_for_update={"key_share": True})  # of two who enter the same at once one comes second
+    if place.owner_id != actor.id:  # somebody else took it over this very moment
+        raise NotAllowed
     of = {"station_id": place.id} if isinstance(place, Station) else {"station_group_id": place.id}
     present = sa.select(MaintenanceRecipient.email, MaintenanceRecipient.user_group_id).filter_by(**of)
     there = {tuple(row) for row in session.execute(present)}

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.charging.models import ChargingSession, Driver, FlaggedRow, FlaggedState
 from portal.exports.models import ExportTask
+from portal.maintenance.models import MaintenanceEntry, MaintenanceRecipient
 from portal.stations.group_list import stands
 from portal.stations.models import Connector, Grant, Station, StationGroupStation
 from portal.transfers import exporting
@@ -39,6 +40,8 @@ class Inventory:
     groups_left: int  # groups of the giver that lose stations and stay behind
     grants_losing: int  # live grants on those, which no longer reach the stations
     tasks_losing: int  # export tasks on those
+    receiving: int  # who receives the maintenance of what goes over
+    entries: int  # maintenance entries of the stations
     flagged: int  # open flagged rows of the giver, which stay
     names: Sequence[str]
 
@@ -83,6 +86,10 @@ def _counts(thing: Thing, to_email: str) -> dict[str, sa.Select[int]]:
         ),
         "grants_losing": _count(Grant.id).where(Grant.station_group_id.in_(left), *stands()),
         "tasks_losing": _count(ExportTask.id).where(ExportTask.station_group_id.in_(left)),
+        "receiving": _count(MaintenanceRecipient.id).where(
+            sa.or_(MaintenanceRecipient.station_id.in_(stations), MaintenanceRecipient.station_group_id.in_(groups))
+        ),
+        "entries": _count(MaintenanceEntry.id).where(MaintenanceEntry.station_id.in_(stations)),
         "flagged": _count(FlaggedRow.id).where(
             FlaggedRow.owner_id == thing.owner_id, FlaggedRow.state == FlaggedState.OPEN.value
         ),

@@ -13,6 +13,7 @@ from portal.accounts.models import UserGroup, UserGroupMember
 from portal.charging.models import Driver, SessionImport
 from portal.delivery.models import Destination
 from portal.exports.models import ExportTask, Formatter, Scope
+from portal.maintenance.models import MaintenanceRecipient
 from portal.sharing.models import Invitation
 from portal.stations.models import Grant, Station, StationGroup, StationGroupStation
 from portal.stations.reach import among
@@ -78,6 +79,29 @@ def _invitations(session: Session, held: Held, to_id: int) -> None:
     members = sa.select(UserGroupMember.id).where(among(session, UserGroupMember.user_group_id, held.user_group_ids))
     coming = sa.or_(Invitation.grant_id.in_(grants), Invitation.member_id.in_(members))
     _update(session, sa.update(Invitation).where(coming).values(owner_id=to_id))
+
+
+def forget_recipients(session: Session, held: Held) -> None:
+    """Delete who receives the maintenance of what goes over: the giver's addresses and user groups stay his."""
+    session.execute(sa.delete(MaintenanceRecipient).where(_receiving(session, held)), execution_options=UNSYNCHRONISED)
+
+
+def with_recipients(session: Session, held: Held, to_id: int, move: Callable[[], None]) -> None:
+    """Do `move`, which changes the owner of everything, and let those who receive maintenance stay what they are. Their
+    rows refer to a place and a user group with one column for the owner, so they are taken out meanwhile."""
+    columns = MaintenanceRecipient.__table__.columns
+    rows = session.execute(sa.select(*columns).where(_receiving(session, held))).mappings().all()
+    forget_recipients(session, held)
+    move()
+    if rows:
+        session.execute(sa.insert(MaintenanceRecipient), [{**row, "owner_id": to_id} for row in rows])
+
+
+def _receiving(session: Session, held: Held) -> sa.ColumnElement[bool]:
+    return sa.or_(
+        among(session, MaintenanceRecipient.station_id, held.station_ids),  # type: ignore[arg-type]  # may be NULL
+        among(session, MaintenanceRecipient.station_group_id, held.group_ids),  # type: ignore[arg-type]  # may be NULL
+    )
 
 
 def forget_grants(session: Session, held: Held) -> None:

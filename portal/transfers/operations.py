@@ -150,6 +150,7 @@ def _move(session: Session, actor: Account, thing: Thing, held: Held) -> dict[st
     if thing.kind is Kind.STATION_GROUP:
         ended = sharing.end_all_on(session, actor, thing.id)
         moving.forget_grants(session, held)
+    moving.forget_recipients(session, held)
     moving.stations_and_groups(session, held, actor.id)
     sessions = charging.move_without_drivers(session, held, actor.id)
     return _figures(held) | {"sessions": sessions, "grants_ended": ended}
@@ -167,7 +168,9 @@ def _move_account(session: Session, actor: Account, thing: Thing, held: Held) ->
     himself = sa.select(UserGroupMember).where(inside, UserGroupMember.email == giver.email)
     for member in session.scalars(himself).all():
         user_groups.remove_member(session, actor, member)
-    moving.with_user_groups(session, held, actor.id, partial(moving.stations_and_groups, session, held, actor.id))
+    move = partial(moving.stations_and_groups, session, held, actor.id)
+    move = partial(moving.with_user_groups, session, held, actor.id, move)
+    moving.with_recipients(session, held, actor.id, move)
     sessions = charging.move_with_drivers(session, held, actor.id, drivers, same)
     figures = {"sessions": sessions, "grants_ended": len(ended), "user_groups": len(held.user_group_ids)}
     return _figures(held) | figures | exports | {"drivers": len(drivers) + len(same)}

@@ -22,6 +22,8 @@ EXAMPLES = {
     "grant_id": "SELECT min(id) FROM station_group_grant WHERE ends_at > '2000' AND email IS NOT NULL",
     "invitation_id": "SELECT min(id) FROM invitation",
     "licence_id": "SELECT min(id) FROM licence WHERE account_id <> (SELECT id FROM account WHERE is_operator)",
+    "maintenance_entry_id": "SELECT min(id) FROM maintenance_entry WHERE starts_at > '2000' AND done_at IS NULL",
+    "maintenance_recipient_id": "SELECT min(id) FROM maintenance_recipient",
     "member_id": "SELECT min(id) FROM user_group_member",
     "membership_id": "SELECT min(id) FROM user_group_member WHERE email = 'master@demo.example'",
     "message_id": "SELECT min(id) FROM mail_message",

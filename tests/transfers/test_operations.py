@@ -19,6 +19,10 @@ from portal.delivery.loans import DESTINATIONS
 from portal.exports import meters, readiness, rights
 from portal.exports import queries as exports
 from portal.exports.models import ExportRun, ExportTask
+from portal.licences.models import Kind as Licence
+from portal.maintenance import operations as maintenance
+from portal.maintenance import recipients
+from portal.maintenance.models import MaintenanceEntry, MaintenanceRecipient
 from portal.sharing.models import Invitation, Transfer
 from portal.stations import queries, station_list
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
@@ -439,3 +443,37 @@ def test_the_inventory_tells_what_the_acceptance_does(session: Session, place: S
     whole = inventory.of(session, Thing(Kind.ACCOUNT, place.giver.id, place.giver.id, "Giver"), "sub@x.example")
     assert (whole.groups, whole.user_groups, whole.members, whole.drivers) == (2, 1, 2, 2)
     assert (whole.grants, whole.grants_ending, whole.sessions) == (2, 1, 4)
+
+
+def receiving(session: Session) -> list[tuple[int, str | None, int | None]]:
+    row = MaintenanceRecipient
+    return [
+        tuple(one) for one in session.execute(sa.select(row.owner_id, row.email, row.user_group_id).order_by(row.id))
+    ]
+
+
+def maintained(session: Session, place: SimpleNamespace) -> None:
+    world.licence(session, place.giver, Licence.MAINTENANCE)
+    recipients.add(session, place.giver, place.group, "technician@x.example", place.users.id)
+    recipients.add(session, place.giver, place.a, "station@x.example", place.users.id)
+    maintenance.note(session, place.giver, place.a, "Lock is stiff")
+
+
+@pytest.mark.parametrize("what", ["station", "group"])
+def test_who_receives_the_maintenance_stays_behind_and_its_history_goes_over(
+    session: Session, place: SimpleNamespace, what: str
+) -> None:
+    maintained(session, place)
+    thing = things.of_group(place.group) if what == "group" else things.of_station(place.a)
+    told = inventory.of(session, thing, "receiver@x.example")
+    assert (told.receiving, told.entries) == ((4 if what == "group" else 2), 1)
+    taken(session, place, what)
+    assert len(receiving(session)) == (0 if what == "group" else 2)
+    assert [entry.owner_id for entry in session.scalars(sa.select(MaintenanceEntry))] == [place.receiver.id]
+
+
+def test_with_an_account_they_go_over(session: Session, place: SimpleNamespace) -> None:
+    maintained(session, place)
+    before = receiving(session)
+    taken(session, place, "account")
+    assert receiving(session) == [(place.receiver.id, *rest) for _, *rest in before]

@@ -117,3 +117,10 @@ def test_a_member_sees_what_is_shared_with_him_and_through_what(log_in: LogIn) -
     row = page.get_by_role("row", name=re.compile("AsO2"))
     expect(row).to_contain_text("Administrate group")
     expect(row).to_contain_text("Piquet")
+
+    with page.expect_download() as downloaded:
+        page.get_by_role("main").get_by_role("link", name="Download as CSV").click()
+    lines = downloaded.value.path().read_text(encoding="utf-8-sig").splitlines()
+    assert lines[0].split(";")[:2] == ["Station group", "Owner"]
+    (line,) = [line.split(";") for line in lines if line.startswith("AsO2;")]
+    assert (line[3], line[4]) == ("Administrate group", "Piquet")

@@ -21,6 +21,7 @@ STATION: Mapping[str, Any] = {
     "address": _l("Address"),
     "latitude": _l("Latitude"),
     "longitude": _l("Longitude"),
+    "canton": _l("Canton"),
     "support_contact": _l("Support contact"),
     "vat_percent": _l("VAT rate in percent"),
 }

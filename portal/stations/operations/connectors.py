@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.core import clock
 from portal.core.errors import RuleBroken
-from portal.stations import consequences, entries, opening, queries
+from portal.stations import consequences, entries, opening, queries, reach
 from portal.stations.models import IDENTIFIERS, Access, Connector, ConnectorTerms, OpeningTime, PlugType, Station
 from portal.stations.opening import Window
 from portal.stations.operations import changes, writing
@@ -88,14 +88,22 @@ def said_by(connector: Connector) -> dict[str, Any]:
 def keep_terms(session: Session, connector: Connector, before: dict[str, Any]) -> None:
     """Keep what the connector said until now, and that it says something else from now on, where that has changed:
     what sessions cost goes by what held at their time. `before`: what `said_by` gave before the change."""
-    now_says = said_by(connector)
-    if now_says == before:
+    keep_terms_of_many(session, [(connector, before)])
+
+
+def keep_terms_of_many(session: Session, said: Sequence[tuple[Connector, dict[str, Any]]]) -> None:
+    """The same for many connectors. One statement besides the writing."""
+    changed = [(connector, before, now) for connector, before in said if (now := said_by(connector)) != before]
+    if not changed:
         return
-    kept = sa.select(ConnectorTerms.id).where(ConnectorTerms.connector_id == connector.id).limit(1)
-    if session.scalar(kept) is None:
-        begins = connector.station.created_at
-        session.add(ConnectorTerms(connector_id=connector.id, since=begins, **before))
-    session.add(ConnectorTerms(connector_id=connector.id, since=clock.now(), **now_says))
+    ids = [connector.id for connector, _before, _now in changed]
+    known = sa.select(ConnectorTerms.connector_id).where(reach.among(session, ConnectorTerms.connector_id, ids))
+    kept, since = set(session.scalars(known.distinct())), clock.now()
+    for connector, before, now in changed:
+        if connector.id not in kept:
+            begins = connector.station.created_at
+            session.add(ConnectorTerms(connector_id=connector.id, since=begins, **before))
+        session.add(ConnectorTerms(connector_id=connector.id, since=since, **now))
 
 
 def version(connector: Connector) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from portal.accounts import emails
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import audit, authz
-from portal.core.db import NO_ROW
+from portal.core.db import NO_ROW, among
 from portal.core.errors import NotAllowed, NotThere, RuleBroken
 from portal.core.paging import SIZE, Page, offset
 
@@ -79,17 +79,22 @@ def names(session: Session, owner_id: int) -> Sequence[tuple[int, str]]:
 
 
 def memberships(session: Session, account: Account) -> Sequence[Membership]:
-    """The user groups of others that the account's address is in, by name; none for an unverified address."""
+    """The user groups of others that the account's address is in, by name; none for an unverified address. Three
+    statements: joined at once, PostgreSQL would rather read all user groups where somebody is in many."""
     if account.verified_at is None:
         return []
-    rows = session.execute(
-        sa.select(UserGroupMember.id, UserGroup.name, Account.name, Account.email)
-        .join(UserGroupMember, UserGroupMember.user_group_id == UserGroup.id)
-        .join(Account, Account.id == UserGroup.owner_id)
-        .where(UserGroupMember.email == account.email, UserGroup.owner_id != account.id)
-        .order_by(UserGroup.name, UserGroup.id)
-    )
-    return [Membership(*row) for row in rows]
+    mine = sa.select(UserGroupMember.user_group_id, UserGroupMember.id).where(UserGroupMember.email == account.email)
+    ids = {row.user_group_id: row.id for row in session.execute(mine)}
+    groups = session.scalars(sa.select(UserGroup).where(among(session, UserGroup.id, ids))).all()
+    of_others = [group for group in groups if group.owner_id != account.id]
+    owners = {group.owner_id for group in of_others}
+    names = sa.select(Account.id, Account.name, Account.email).where(among(session, Account.id, owners))
+    known = {row.id: row for row in session.execute(names)}
+    ordered = sorted(of_others, key=lambda group: (group.name, group.id))
+    return [
+        Membership(ids[group.id], group.name, known[group.owner_id].name, known[group.owner_id].email)
+        for group in ordered
+    ]
 
 
 def members(session: Session, group: UserGroup, page: int = 1, text: str = "") -> Page[UserGroupMember]:

@@ -13,9 +13,9 @@ from portal.charging.file_reading import mapping_of
 from portal.charging.models import ChargingSession, Covers, SessionImport
 from portal.charging.reading import Reading
 from portal.core import clock
+from portal.core.db import among
 from portal.stations.models import Connector, Station, StationGroupStation
 from portal.stations.queries import visible_stations
-from portal.stations.reach import among
 
 OVERLAPPING = "overlapping"
 

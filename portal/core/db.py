@@ -3,7 +3,8 @@
 SQLite and PostgreSQL (psycopg 3). Times are aware UTC instants on both. Only entry points commit.
 """
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -12,7 +13,8 @@ from typing import Any
 import sqlalchemy as sa
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import event
-from sqlalchemy.orm import DeclarativeBase, Session, registry, sessionmaker
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import DeclarativeBase, InstrumentedAttribute, Session, registry, sessionmaker
 from sqlalchemy.types import TypeDecorator
 
 NAMING = {
@@ -142,3 +144,15 @@ def database_now(session: Session) -> sa.ColumnElement[datetime]:
     if session.get_bind().dialect.name == "sqlite":
         return sa.type_coerce(sa.func.strftime("%Y-%m-%d %H:%M:%f", "now"), UtcDateTime)
     return sa.type_coerce(sa.func.clock_timestamp(), UtcDateTime)
+
+
+def among(
+    session: Session, column: InstrumentedAttribute[int] | sa.ColumnElement[int], ids: Collection[int]
+) -> sa.ColumnElement[bool]:
+    """That a column is one of many ids, as one parameter: no database limits its length."""
+    if len(ids) == 1:
+        return column == next(iter(ids))
+    if session.get_bind().dialect.name == "sqlite":
+        listed = sa.func.json_each(json.dumps(list(ids))).table_valued("value")
+        return column.in_(sa.select(listed.c.value))
+    return column == sa.any_(sa.literal(list(ids), ARRAY(sa.Integer)))

@@ -102,14 +102,15 @@ def _joined(what: sa.ColumnElement[int]) -> sa.Select[int]:
 
 def _rows() -> sa.Select[Invitation, Grant, UserGroupMember, str, str, str]:
     inviter = aliased(Account)
-    name = sa.func.coalesce(StationGroup.name, UserGroup.name)
+    # Row by row: joined, PostgreSQL would rather read all user groups where an account has many invitations.
+    of_grant = sa.select(StationGroup.name).where(StationGroup.id == Grant.station_group_id).scalar_subquery()
+    of_member = sa.select(UserGroup.name).where(UserGroup.id == UserGroupMember.user_group_id).scalar_subquery()
+    name = sa.func.coalesce(of_grant, of_member)
     return (
         sa.select(Invitation, Grant, UserGroupMember, name, inviter.name, inviter.email)
         .select_from(Invitation)
         .outerjoin(Grant, Grant.id == Invitation.grant_id)
-        .outerjoin(StationGroup, StationGroup.id == Grant.station_group_id)
         .outerjoin(UserGroupMember, UserGroupMember.id == Invitation.member_id)
-        .outerjoin(UserGroup, UserGroup.id == UserGroupMember.user_group_id)
         .join(inviter, inviter.id == Invitation.invited_by_id)
     )
 

@@ -15,10 +15,9 @@ from sqlalchemy.orm import Session, aliased
 
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock
-from portal.core.db import NO_ROW
+from portal.core.db import NO_ROW, among
 from portal.sharing.queries import licensed, not_over
 from portal.stations.models import Grant, StationGroup
-from portal.stations.reach import among
 
 MOST = 200  # paths told at once
 

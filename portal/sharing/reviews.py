@@ -14,10 +14,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import audit, authz, clock
+from portal.core.db import among
 from portal.core.paging import SIZE, Page, offset
 from portal.sharing.queries import not_over
 from portal.stations.models import Grant, Permission, StationGroup
-from portal.stations.reach import among
 
 SOON, UNUSED, YEAR, RECENT = (timedelta(days=days) for days in (30, 90, 365, 90))
 STATES = ("", "in_use", "invited", "planned", "ending", "endless", "unused", "unreviewed", "ended")

@@ -3,17 +3,16 @@
 Every list here is the same decision as queries.visible_stations(), laid out so that the database walks an index.
 """
 
-import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from portal.core import authz
 from portal.core.authz import standing
+from portal.core.db import among
 from portal.stations.models import Station, StationGroup, StationGroupStation
 
 
@@ -72,18 +71,6 @@ def of(session: Session, account_id: int) -> Reach:
         administered = (role, licence, "grant:view") in authz.ALLOWED or (before is not None and before.administered)
         groups[id_] = SharedGroup(id_, name, owner_id, managed, administered)
     return Reach(account_id, groups)
-
-
-def among(
-    session: Session, column: InstrumentedAttribute[int] | sa.ColumnElement[int], ids: Collection[int]
-) -> sa.ColumnElement[bool]:
-    """That a column is one of many ids, as one parameter: no database limits its length."""
-    if len(ids) == 1:
-        return column == next(iter(ids))
-    if session.get_bind().dialect.name == "sqlite":
-        listed = sa.func.json_each(json.dumps(list(ids))).table_valued("value")
-        return column.in_(sa.select(listed.c.value))
-    return column == sa.any_(sa.literal(list(ids), ARRAY(sa.Integer)))
 
 
 def in_groups(session: Session, group_ids: Collection[int]) -> sa.ColumnElement[bool]:

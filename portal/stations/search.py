@@ -5,8 +5,8 @@ from collections.abc import Collection
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.core.db import among
 from portal.stations.models import Station
-from portal.stations.reach import among
 
 LONGEST = 100
 SHORTEST = 3  # letters of a trigram; fewer are looked for row by row, in names and references only

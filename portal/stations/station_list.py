@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from portal.accounts.models import Account
 from portal.core import clock, paging
+from portal.core.db import among
 from portal.core.errors import NotThere
 from portal.core.paging import Page
 from portal.stations import reach, search, states
@@ -163,12 +164,12 @@ def _page(session: Session, branches: Sequence[_Branch], text: str, number: int)
 
 
 def _conditions(session: Session, branch: _Branch, text: str) -> list[sa.ColumnElement[bool]]:
-    conditions = [reach.among(session, Station.owner_id, branch.owners)]
+    conditions = [among(session, Station.owner_id, branch.owners)]
     are_few = bool(text) and not branch.within and _own_few(session, branch.owners)
     for groups in branch.within:
         few = _few(session, groups)
         are_few = are_few or few is not None
-        conditions.append(reach.in_groups(session, groups) if few is None else reach.among(session, Station.id, few))
+        conditions.append(reach.in_groups(session, groups) if few is None else among(session, Station.id, few))
     if branch.outside:
         conditions.append(~reach.in_groups(session, branch.outside))
     return [*conditions, search.matching(session, text, among_few=are_few)]
@@ -178,7 +179,7 @@ def _own_few(session: Session, owners: Collection[int]) -> bool:
     """Whether these owners have few stations; asked on PostgreSQL alone, whose search depends on it."""
     if session.get_bind().dialect.name == "sqlite":
         return False
-    some = sa.select(Station.id).where(reach.among(session, Station.owner_id, owners))
+    some = sa.select(Station.id).where(among(session, Station.owner_id, owners))
     few = some.order_by(*ORDER).limit(FEW + 1)
     return len(session.scalars(few).all()) <= FEW
 
@@ -186,7 +187,7 @@ def _own_few(session: Session, owners: Collection[int]) -> bool:
 def _few(session: Session, group_ids: Collection[int]) -> Sequence[int] | None:
     """The stations in these groups, if they are few."""
     member = StationGroupStation
-    inside = reach.among(session, member.station_group_id, group_ids)
+    inside = among(session, member.station_group_id, group_ids)
     ids = session.scalars(sa.select(member.station_id).where(inside).limit(FEW + 1)).all()
     return ids if len(ids) <= FEW else None
 
@@ -246,5 +247,5 @@ def _managed(session: Session, mine: Reach, station_ids: Collection[int]) -> Col
     if not station_ids or not groups:
         return ()
     member = StationGroupStation
-    inside = reach.among(session, member.station_group_id, groups)
+    inside = among(session, member.station_group_id, groups)
     return set(session.scalars(sa.select(member.station_id).where(member.station_id.in_(station_ids), inside)))

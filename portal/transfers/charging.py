@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from portal.charging.models import ChargingSession, Coverage, Driver, FlaggedRow
-from portal.stations.reach import among
+from portal.core.db import among
 from portal.transfers.moving import UNSYNCHRONISED, free_names
 from portal.transfers.things import Held
 

@@ -7,9 +7,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from portal.charging.models import ChargingSession, Driver
+from portal.core.db import among
 from portal.core.errors import RuleBroken
 from portal.stations.models import IDENTIFIERS, Connector, Station
-from portal.stations.reach import among
 from portal.transfers.things import Held
 
 NAMED = 10

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.core import clock
+from portal.core.db import among
 from portal.delivery.models import Destination, DestinationLoan
 from portal.exports.models import ExportTask, Formatter, FormatterLoan
 from portal.stations.models import StationGroup
-from portal.stations.reach import among
 from portal.transfers.moving import UNSYNCHRONISED, Part, free_names
 
 # Each part of an export, with the columns by which a task and a loan name it.

@@ -11,12 +11,12 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.accounts.models import UserGroup, UserGroupMember
 from portal.charging.models import Driver, SessionImport
+from portal.core.db import among
 from portal.delivery.models import Destination
 from portal.exports.models import ExportTask, Formatter, Scope
 from portal.maintenance.models import MaintenanceRecipient
 from portal.sharing.models import Invitation
 from portal.stations.models import Grant, Station, StationGroup, StationGroupStation
-from portal.stations.reach import among
 from portal.transfers.things import Held
 
 NOBODY = "moving@transfer.invalid"  # stands in a grant to a user group while both of its sides change their owner

@@ -14,13 +14,13 @@ from sqlalchemy.orm import Session
 from portal.accounts import emails, passwords, user_groups
 from portal.accounts.models import Account, UserGroupMember
 from portal.core import audit, clock
+from portal.core.db import among
 from portal.core.errors import NotAllowed, RuleBroken
 from portal.sharing import operations as sharing
 from portal.sharing import shrinking
 from portal.sharing.models import Transfer
 from portal.stations.group_list import stands
 from portal.stations.models import Grant, Station, StationGroup
-from portal.stations.reach import among
 from portal.transfers import charging, clashes, exporting, moving, things
 from portal.transfers.things import Held, Kind, State, Thing
 

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import clock
+from portal.core.db import among
 from portal.sharing.models import Transfer
 from portal.stations.models import Connector, Station, StationGroup, StationGroupStation
-from portal.stations.reach import among
 
 
 class Kind(StrEnum):

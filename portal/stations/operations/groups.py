@@ -6,8 +6,9 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
+from portal.core.db import among
 from portal.core.errors import RuleBroken
-from portal.stations import consequences, entries, queries, reach
+from portal.stations import consequences, entries, queries
 from portal.stations.models import Station, StationGroup, StationGroupStation
 from portal.stations.operations import changes
 
@@ -72,12 +73,12 @@ def add_stations(session: Session, actor: Account, group: StationGroup, station_
         raise RuleBroken("station_ids", "Add at most %(most)s stations at once.", most=MOST_AT_ONCE)
     _hold(session, actor, group, "station_group:add_station")
     member = StationGroupStation
-    among = reach.among(session, Station.id, wanted)
-    owned = set(session.scalars(sa.select(Station.id).where(Station.owner_id == group.owner_id, among)))
+    listed = among(session, Station.id, wanted)
+    owned = set(session.scalars(sa.select(Station.id).where(Station.owner_id == group.owner_id, listed)))
     if owned != wanted:
         raise RuleBroken("station_ids", "Only stations of the group's owner can be added to it.")
     inside = sa.select(member.station_id).where(member.station_group_id == group.id)
-    new = wanted - set(session.scalars(inside.where(reach.among(session, member.station_id, wanted))))
+    new = wanted - set(session.scalars(inside.where(among(session, member.station_id, wanted))))
     session.add_all(member(station_group_id=group.id, station_id=id_, owner_id=group.owner_id) for id_ in sorted(new))
     changes.write(session)
     if new:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, selectinload
 from portal.accounts.models import Account
 from portal.bulk.clashes import TAKEN
 from portal.bulk.judging import Item, Wish, judge, version
-from portal.stations import reach
+from portal.core.db import among
 from portal.stations.models import Connector, Station, StationGroup, StationGroupStation
 from portal.stations.operations import Meanwhile, changes
 from portal.stations.operations.connectors import TERMS, keep_terms_of_many, said_by
@@ -44,7 +44,7 @@ def _with_other_terms(session: Session, items: Sequence[Item]) -> Sequence[Conne
     ids = [item.row.id for item in items if isinstance(item.row, Connector) and item.changed.keys() & set(TERMS)]
     if not ids:
         return []
-    wanted = sa.select(Connector).where(reach.among(session, Connector.id, ids)).order_by(Connector.id)
+    wanted = sa.select(Connector).where(among(session, Connector.id, ids)).order_by(Connector.id)
     return session.scalars(wanted.options(selectinload(Connector.opening_times))).all()
 
 
@@ -62,9 +62,9 @@ def _hold(session: Session, station_ids: Sequence[int]) -> None:
     if not station_ids:
         return
     member = StationGroupStation
-    inside = sa.select(member.station_group_id).where(reach.among(session, member.station_id, station_ids))
+    inside = sa.select(member.station_group_id).where(among(session, member.station_id, station_ids))
     groups = sa.select(StationGroup.id).where(StationGroup.id.in_(inside)).order_by(StationGroup.id)
     session.execute(groups.with_for_update(read=True)).all()
     for column, row_id in ((Station.id, Station.id), (Connector.station_id, Connector.id)):
-        rows = sa.select(row_id).where(reach.among(session, column, station_ids)).order_by(row_id)
+        rows = sa.select(row_id).where(among(session, column, station_ids)).order_by(row_id)
         session.execute(rows.with_for_update(key_share=True)).all()

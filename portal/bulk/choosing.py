@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.bulk.judging import Wish
 from portal.core import authz
-from portal.stations import queries, reach
+from portal.core.db import among
+from portal.stations import queries
 from portal.stations.models import Connector, Station, StationGroupStation
 from portal.stations.operations.writing import Writable
 from portal.stations.station_list import ORDER
@@ -20,16 +21,16 @@ def visible(session: Session, actor: Account, station_ids: Collection[int]) -> S
         return []
     seen = queries.visible_stations(actor.id, "station:view")
     return session.scalars(
-        sa.select(Station.id).where(reach.among(session, Station.id, station_ids), seen).order_by(*ORDER)
+        sa.select(Station.id).where(among(session, Station.id, station_ids), seen).order_by(*ORDER)
     ).all()
 
 
 def writable(session: Session, actor: Account, station_ids: Collection[int]) -> Writable:
     """The fields that the actor may write at one of these stations at least."""
     member = StationGroupStation
-    groups = sa.select(member.station_group_id).where(reach.among(session, member.station_id, station_ids))
+    groups = sa.select(member.station_group_id).where(among(session, member.station_id, station_ids))
     held = authz.standings(session, actor.id, groups)
-    own = sa.select(Station.id).where(reach.among(session, Station.id, station_ids), Station.owner_id == actor.id)
+    own = sa.select(Station.id).where(among(session, Station.id, station_ids), Station.owner_id == actor.id)
     owns = session.scalar(own.limit(1)) is not None
     station, connector = (
         authz.writable(held, kind) | (authz.owner_writes(kind) if owns else frozenset())
@@ -50,7 +51,7 @@ def wishes(
     numbers: dict[int, list[int]] = {}
     if of_connectors:
         found = sa.select(Connector.station_id, Connector.number).where(
-            reach.among(session, Connector.station_id, station_ids),
+            among(session, Connector.station_id, station_ids),
             Connector.plug_type == plug_type if plug_type else sa.true(),
         )
         for station_id, number in session.execute(found.order_by(Connector.number)):

@@ -16,9 +16,10 @@ from portal.bulk import clashes
 from portal.bulk.columns import FIGURES, YES_NO
 from portal.core import authz
 from portal.core.authz import Standing
+from portal.core.db import among
 from portal.core.errors import N_, RuleBroken
 from portal.formats.csv_settings import FORMULA
-from portal.stations import entries, reach
+from portal.stations import entries
 from portal.stations.models import IDENTIFIERS, Connector, Station, StationGroupStation
 from portal.stations.operations import changes, connectors, stations, writing
 
@@ -95,7 +96,7 @@ def _fresh(session: Session, kind: Any, column: Any, ids: Collection[int]) -> Se
     """The rows as they stand in the database now."""
     if not ids:
         return []
-    wanted = sa.select(kind).where(reach.among(session, column, ids)).order_by(kind.id)
+    wanted = sa.select(kind).where(among(session, column, ids)).order_by(kind.id)
     return session.scalars(wanted.execution_options(populate_existing=True)).all()
 
 
@@ -105,11 +106,9 @@ def rights(session: Session, actor: Account, station_ids: Collection[int]) -> di
     if not station_ids:
         return {}
     member = StationGroupStation
-    owned = sa.select(Station.id, Station.owner_id).where(reach.among(session, Station.id, station_ids))
-    inside = sa.select(member.station_id, member.station_group_id).where(
-        reach.among(session, member.station_id, station_ids)
-    )
-    groups = sa.select(member.station_group_id).where(reach.among(session, member.station_id, station_ids))
+    owned = sa.select(Station.id, Station.owner_id).where(among(session, Station.id, station_ids))
+    inside = sa.select(member.station_id, member.station_group_id).where(among(session, member.station_id, station_ids))
+    groups = sa.select(member.station_group_id).where(among(session, member.station_id, station_ids))
     by_group: dict[int, list[Standing]] = {}
     for standing in authz.standings(session, actor.id, groups):
         by_group.setdefault(standing.station_group_id, []).append(standing)

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
 from portal.core import clock
+from portal.core.db import among
 from portal.core.errors import RuleBroken
-from portal.stations import consequences, entries, opening, queries, reach
+from portal.stations import consequences, entries, opening, queries
 from portal.stations.models import IDENTIFIERS, Access, Connector, ConnectorTerms, OpeningTime, PlugType, Station
 from portal.stations.opening import Window
 from portal.stations.operations import changes, writing
@@ -97,7 +98,7 @@ def keep_terms_of_many(session: Session, said: Sequence[tuple[Connector, dict[st
     if not changed:
         return
     ids = [connector.id for connector, _before, _now in changed]
-    known = sa.select(ConnectorTerms.connector_id).where(reach.among(session, ConnectorTerms.connector_id, ids))
+    known = sa.select(ConnectorTerms.connector_id).where(among(session, ConnectorTerms.connector_id, ids))
     kept, since = set(session.scalars(known.distinct())), clock.now()
     for connector, before, now in changed:
         if connector.id not in kept:

@@ -97,7 +97,8 @@ class _Builder:
 
     def build(self, into: Writer) -> None:
         account = (
-            "id, email, name, password_hash, verified_at, language, time_zone, is_operator, session_version, created_at"
+            "id, email, name, password_hash, verified_at, language, time_zone, currency, five_rappen, is_operator,"
+            " session_version, created_at"
         )
         into.rows("account", account, self.accounts())
         licence = "account_id, kind, starts_at, ends_at, activated_by_id, created_at"
@@ -126,7 +127,8 @@ class _Builder:
         for n in range(1, self.sizes.accounts + 1):
             verified = self.created if n < FIRST_OTHER or n % 50 else None
             own = password if n < FIRST_OTHER else None
-            yield n, email(n), f"Person {n}", own, verified, "en", "Europe/Zurich", n == OPERATOR, 0, self.created
+            named = (n, email(n), f"Person {n}", own, verified)
+            yield *named, "en", "Europe/Zurich", "CHF", False, n == OPERATOR, 0, self.created
 
     def licences(self) -> Iterator[Row]:
         """Four of five others hold the licence Authorisation, some of the rest held it once."""

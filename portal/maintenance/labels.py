@@ -10,5 +10,5 @@ STATES = {
     State.UNDER_WAY: (_l("Under way"), "yellow", "wrench"),
     State.OVERDUE: (_l("Not marked as done"), "red", "clock"),
     State.DONE: (_l("Done"), "green", "check"),
-    State.CANCELLED: (_l("Cancelled"), "grey", "x"),
+    State.CANCELLED: (_l("Called off"), "grey", "x"),
 }

@@ -65,7 +65,7 @@ class MaintenanceRecipient(Base):
 
 
 class MaintenanceEntry(Base):
-    """A note on a station, or work that is planned there from `starts_at` to `ends_at` and done or cancelled later.
+    """A note on a station, or work that is planned there from `starts_at` to `ends_at` and done or called off later.
 
     `done_by` is the name of who did it, as it was typed; `done_by_id` the account that said so."""
 
@@ -104,7 +104,7 @@ class MaintenanceEntry(Base):
 
     @property
     def is_open(self) -> bool:
-        """Whether it is work that is neither done nor cancelled."""
+        """Whether it is work that is neither done nor called off."""
         return self.starts_at is not None and self.done_at is None and self.cancelled_at is None
 
     def state(self, at: datetime) -> State:

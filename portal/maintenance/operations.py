@@ -63,7 +63,7 @@ def plan(session: Session, actor: Account, station: Station, planned: Plan) -> M
 
 def move(session: Session, actor: Account, entry: MaintenanceEntry, planned: Plan) -> bool:
     """Give planned work other dates or another text; False where nothing changes. RuleBroken as for `plan`, and where
-    it is done or cancelled already."""
+    it is done or called off already."""
     _must_run(session, actor)
     text = _text(planned.text)
     _check_dates(planned)
@@ -79,7 +79,7 @@ def move(session: Session, actor: Account, entry: MaintenanceEntry, planned: Pla
 
 def finish(session: Session, actor: Account, entry: MaintenanceEntry, done_by: str, remark: str = "") -> None:
     """Say that planned work is done, and by whom. RuleBroken: done_by, remark, or none of these without the licence or
-    where it is done or cancelled already."""
+    where it is done or called off already."""
     _must_run(session, actor)
     name = " ".join(done_by.split())
     if not name:
@@ -95,7 +95,7 @@ def finish(session: Session, actor: Account, entry: MaintenanceEntry, done_by: s
 
 def cancel(session: Session, actor: Account, entry: MaintenanceEntry) -> None:
     """Say that planned work will not take place; it stays in the history. RuleBroken without the licence, or where it
-    is done or cancelled already."""
+    is done or called off already."""
     _must_run(session, actor)
     _lock_open(session, entry)
     entry.cancelled_at, entry.cancelled_by_id = clock.now(), actor.id
@@ -134,7 +134,7 @@ def _lock_open(session: Session, entry: MaintenanceEntry) -> None:
     """Of two who end or move the same work at once the second sees what the first did."""
     session.refresh(entry, with_for_update=True)
     if not entry.is_open:
-        raise RuleBroken("", "This work was done or cancelled meanwhile.")
+        raise RuleBroken("", "This work was done or called off meanwhile.")
 
 
 def _told(entry: MaintenanceEntry) -> dict[str, str | None]:

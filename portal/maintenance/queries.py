@@ -179,7 +179,7 @@ def open_at(session: Session, station: Station) -> Sequence[Written]:
 
 
 def history(session: Session, station: Station, page: int) -> Page[Written]:
-    """Notes, and work that is done or cancelled, the newest first; two statements."""
+    """Notes, and work that is done or called off, the newest first; two statements."""
     past = sa.and_(MaintenanceEntry.station_id == station.id, sa.not_(OPEN))
     total = session.scalar(sa.select(sa.func.count()).select_from(MaintenanceEntry).where(past)) or 0
     newest = sa.func.coalesce(MaintenanceEntry.done_at, MaintenanceEntry.cancelled_at, MaintenanceEntry.written_at)

@@ -34,7 +34,7 @@ class Reader(NamedTuple):
 
 
 def of_work(session: Session, links: Links, actor: Account, entry: MaintenanceEntry, event: str) -> int:
-    """Tell every recipient of the station but the actor that work is planned, changed, cancelled or done, and say how
+    """Tell every recipient of the station but the actor that work is planned, changed, called off or done, and say how
     many there are; nobody while the owner lacks the licence."""
     station = session.get_one(Station, entry.station_id)
     owner = session.get_one(Account, station.owner_id)

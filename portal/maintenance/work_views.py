@@ -84,7 +84,7 @@ def cancel(maintenance_entry: MaintenanceEntry) -> Page:
         operations.cancel(db.session(), current_account(), entry)
         _tell(entry, "cancelled")
 
-    return _of_work("maintenance/cancel.html", form, entry, act, gettext("The work is cancelled."))
+    return _of_work("maintenance/cancel.html", form, entry, act, gettext("The work is called off."))
 
 
 def _tell(entry: MaintenanceEntry, event: str) -> None:
@@ -96,7 +96,7 @@ def _of_work(template: str, form: FlaskForm, entry: MaintenanceEntry, act: Act, 
     session = db.session()
     station = stations.station(session, current_account().id, "maintenance:run", entry.station_id)
     if not entry.is_open:
-        flash(gettext("This work was done or cancelled meanwhile."), "info")
+        flash(gettext("This work was done or called off meanwhile."), "info")
         return redirect(url_for("maintenance.show_station", station_id=station.id))
     return _page(template, form, station, act, said, entry=entry)
 

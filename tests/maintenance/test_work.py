@@ -105,7 +105,7 @@ def test_who_manages_and_holds_the_licence_writes(session: Session, place: Simpl
         assert "The licence “Maintenance” is missing" in browser.get(url(place, verb)).text
         answer = browser.post(url(place, verb), data=SOON)
         assert (answer.status_code, "request it first" in answer.text) == (422, True)
-    assert "Plan work" not in browser.get(url(place)).text
+    assert url(place, "plan") not in browser.get(url(place)).text
     assert entry(session).text == "Lock is stiff"
 
 
@@ -152,7 +152,7 @@ def test_work_that_is_called_off_stays_in_the_history(
     number = planned(session, place)
     assert "New fuse" in owner.get(f"/maintenance/{number}/cancel").text
     text = owner.post(f"/maintenance/{number}/cancel", follow_redirects=True).text
-    assert "The work is cancelled." in text
+    assert "The work is called off." in text
     assert "New fuse" in text
     assert "New fuse" not in owner.get("/maintenance").text
 
@@ -166,7 +166,7 @@ def test_of_two_who_end_the_same_work_the_second_is_told(
     session.commit()
     for verb in ("move", "done", "cancel"):
         answer = owner.get(f"/maintenance/{number}/{verb}", follow_redirects=True)
-        assert "This work was done or cancelled meanwhile." in answer.text
+        assert "This work was done or called off meanwhile." in answer.text
     for act in (
         lambda: operations.finish(session, place.owner, row, "me"),
         lambda: operations.cancel(session, place.owner, row),

@@ -47,6 +47,7 @@ TICKED = {
     "chosen_grants.revoke": ("grant", GRANT_ON_BL2),
     "licence_requests.approve": ("request", REQUEST),
     "licence_requests.decline": ("request", REQUEST),
+    "station_changes.choose": ("station", "SELECT id FROM station WHERE name = 'Bl2-1'"),
 }
 
 # Pages that answer only when they are asked about an address: what is asked of each.

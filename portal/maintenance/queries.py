@@ -1,7 +1,6 @@
 """Recipients and entries of maintenance, as their owners and readers may see them."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -14,7 +13,7 @@ from portal.core.errors import NotAllowed, NotThere
 from portal.core.paging import SIZE, Page, offset
 from portal.maintenance.models import MaintenanceEntry, MaintenanceRecipient
 from portal.stations import queries as stations
-from portal.stations.models import Grant, Station, StationGroup, StationGroupStation
+from portal.stations.models import Station, StationGroup, StationGroupStation
 
 OPEN = sa.and_(
     MaintenanceEntry.starts_at.is_not(None), MaintenanceEntry.done_at.is_(None), MaintenanceEntry.cancelled_at.is_(None)
@@ -49,18 +48,7 @@ class Written(NamedTuple):
     entry: MaintenanceEntry
     by: str
     ended_by: str
-
-
-@dataclass(frozen=True, slots=True)
-class Division:
-    """Who receives the maintenance of a station group: addresses, with those in its user groups, and user groups."""
-
-    emails: frozenset[str]
-    user_group_ids: frozenset[int]
-
-    def receives(self, grant: Grant) -> bool:
-        """Whether those whom the grant is given to receive it."""
-        return grant.email in self.emails if grant.email else grant.user_group_id in self.user_group_ids
+    total: int  # how many there are of the kind, on all pages
 
 
 def recipient(session: Session, account_id: int, action: str, row_id: int) -> MaintenanceRecipient:
@@ -111,16 +99,6 @@ def owned_recipients(session: Session, owner_id: int, text: str, page: int) -> P
     ordered = found.order_by(*(column.nulls_last() for column in order[:3]), *order[3:])
     rows = session.execute(ordered.limit(SIZE).offset(offset(page)))
     return Page([Receiving(*row) for row in rows], page, total)
-
-
-def division(session: Session, group: StationGroup) -> Division:
-    """Who receives the maintenance of a station group that the gate has let through; two statements."""
-    here = MaintenanceRecipient.station_group_id == group.id
-    rows = session.execute(sa.select(MaintenanceRecipient.email, MaintenanceRecipient.user_group_id).where(here)).all()
-    user_group_ids = frozenset(user_group_id for _, user_group_id in rows if user_group_id)
-    members = sa.select(UserGroupMember.email).where(UserGroupMember.user_group_id.in_(user_group_ids))
-    inside = session.scalars(members).all() if user_group_ids else []
-    return Division(frozenset(email for email, _ in rows if email).union(inside), user_group_ids)
 
 
 def addresses(station: Station) -> sa.Subquery:
@@ -179,12 +157,15 @@ def open_at(session: Session, station: Station) -> Sequence[Written]:
 
 
 def history(session: Session, station: Station, page: int) -> Page[Written]:
-    """Notes, and work that is done or called off, the newest first; two statements."""
+    """Notes, and work that is done or called off, the newest first; one statement, two beyond the last page."""
     past = sa.and_(MaintenanceEntry.station_id == station.id, sa.not_(OPEN))
-    total = session.scalar(sa.select(sa.func.count()).select_from(MaintenanceEntry).where(past)) or 0
     newest = sa.func.coalesce(MaintenanceEntry.done_at, MaintenanceEntry.cancelled_at, MaintenanceEntry.written_at)
     query = _written_query().where(past).order_by(newest.desc(), MaintenanceEntry.id.desc())
-    return Page(_written(session, query.limit(SIZE).offset(offset(page))), page, total)
+    rows = _written(session, query.limit(SIZE).offset(offset(page)))
+    if rows or page == 1:
+        return Page(rows, page, rows[0].total if rows else 0)
+    total = session.scalar(sa.select(sa.func.count()).select_from(MaintenanceEntry).where(past)) or 0
+    return Page(rows, page, total)
 
 
 def _of(place: Station | StationGroup) -> sa.ColumnElement[bool]:
@@ -214,11 +195,11 @@ def _receiving(session: Session, condition: sa.ColumnElement[bool]) -> Sequence[
     return [Receiving(*row) for row in session.execute(_receiving_query().where(condition).order_by(*order))]
 
 
-def _written_query() -> sa.Select[MaintenanceEntry, str, str | None]:
+def _written_query() -> sa.Select[MaintenanceEntry, str, str | None, int]:
     writer, ender = aliased(Account), aliased(Account)
     ended_by = sa.func.coalesce(MaintenanceEntry.done_by_id, MaintenanceEntry.cancelled_by_id)
     return (
-        sa.select(MaintenanceEntry, _name(writer), _name(ender))
+        sa.select(MaintenanceEntry, _name(writer), _name(ender), sa.func.count().over())
         .join(writer, writer.id == MaintenanceEntry.written_by_id)
         .outerjoin(ender, ender.id == ended_by)
     )
@@ -228,5 +209,5 @@ def _name(account: type[Account]) -> sa.ColumnElement[str]:
     return sa.func.coalesce(sa.func.nullif(account.name, ""), account.email)
 
 
-def _written(session: Session, query: sa.Select[MaintenanceEntry, str, str | None]) -> Sequence[Written]:
-    return [Written(row, by, ended_by or "") for row, by, ended_by in session.execute(query)]
+def _written(session: Session, query: sa.Select[MaintenanceEntry, str, str | None, int]) -> Sequence[Written]:
+    return [Written(row, by, ended_by or "", total) for row, by, ended_by, total in session.execute(query)]

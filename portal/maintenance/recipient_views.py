@@ -31,7 +31,6 @@ def list_recipients() -> str:
         page=queries.owned_recipients(session, account.id, text, web.page_number()),
         text=text,
         groups=queries.own_groups(session, account.id),
-        lacking=licences.lacking(session, account.id, "maintenance:divide"),
         tabs=tabs("recipients"),
     )
 
@@ -118,10 +117,3 @@ def _say_added(added: int) -> None:
         flash(said, "success")
     else:
         flash(gettext("They receive it already; nothing was added."), "info")
-
-
-@bp.app_template_global("maintenance_division")
-def maintenance_division(group: StationGroup) -> queries.Division:
-    """Who receives the maintenance of a station group that the page's gate has let through, for the page of its
-    share."""
-    return queries.division(db.session(), group)

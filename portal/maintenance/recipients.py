@@ -15,7 +15,7 @@ from portal.core import audit
 from portal.core.errors import NotAllowed, RuleBroken
 from portal.licences import queries as licences
 from portal.maintenance.models import MaintenanceRecipient
-from portal.maintenance.queries import division
+from portal.sharing.queries import receives_maintenance
 from portal.stations.models import Grant, Station, StationGroup
 
 
@@ -37,7 +37,7 @@ def add_of_grant(session: Session, actor: Account, group: StationGroup, grant: G
     """Enter whom the grant is given to for its station group; False where he receives its maintenance already.
     RuleBroken without the licence."""
     _must_divide(session, actor, group.owner_id)
-    if division(session, group).receives(grant):
+    if session.scalar(sa.select(Grant.id).where(Grant.id == grant.id, receives_maintenance())) is not None:
         return False
     return bool(_enter(session, actor, group, [grant.email] if grant.email else [], grant.user_group_id))
 

@@ -8,7 +8,6 @@ from portal.accounts.login import current_account
 from portal.core import clock, web
 from portal.core.db import db
 from portal.core.web import guard
-from portal.licences import queries as licences
 from portal.maintenance import labels, queries, recipient_views, work_views
 from portal.maintenance.blueprint import bp, tabs
 from portal.maintenance.models import MaintenanceEntry
@@ -48,7 +47,6 @@ def show_station(station: Station) -> str:
         history=queries.history(session, station, web.page_number()),
         recipients=queries.recipients_of(session, station) if divides else None,
         by_group=queries.recipients_by_group(session, station) if divides else None,
-        lacking=licences.lacking(session, account.id, "maintenance:run"),
         now=clock.now(),
         labels=labels,
     )
@@ -66,7 +64,6 @@ def show_group(station_group: StationGroup) -> str:
         place=place,
         work=queries.open_work_in(session, station_group),
         recipients=queries.recipients_of(session, station_group) if divides else None,
-        lacking=licences.lacking(session, account.id, "maintenance:divide"),
         tabs=pages.group_tabs(station_group, "maintenance", sees_grants="grant:view" in place.actions),
         now=clock.now(),
         labels=labels,

@@ -22,6 +22,15 @@ from portal.stations.models import Grant, StationGroup
 licensed = sa.table("licensed", sa.column("account_id", sa.Integer))
 
 
+# Maintenance stands above this domain and imports it; here it is a table of who is entered for a station group.
+receiving = sa.table(
+    "maintenance_recipient",
+    sa.column("station_group_id", sa.Integer),
+    sa.column("user_group_id", sa.Integer),
+    sa.column("email", sa.String),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A grant in the list of its station group."""
@@ -34,6 +43,7 @@ class Line:
     missing_here: bool  # the owner's licence Authorisation is missing
     missing_there: bool  # the other side has to do something before the grant acts for anybody
     missing_for_some: bool  # it acts for some members of the user group, others have to do something
+    receives_maintenance: bool  # of the station group, entered by hand
 
     @property
     def state(self) -> str:
@@ -197,12 +207,23 @@ def memberships_to_note(account_id: int, before: datetime) -> sa.Select[int]:
     return by_address.where(sa.or_(member.last_used_at.is_(None), member.last_used_at < before))
 
 
+def receives_maintenance() -> sa.ColumnElement[bool]:
+    """The condition that whom a Grant is given to receives the maintenance of its station group: entered as he is, or
+    the address in a user group that is."""
+    here = receiving.c.station_group_id == Grant.station_group_id
+    same = sa.or_(receiving.c.email == Grant.email, receiving.c.user_group_id == Grant.user_group_id)
+    member = UserGroupMember.user_group_id == receiving.c.user_group_id
+    inside = sa.select(receiving.c.user_group_id).where(here, member, UserGroupMember.email == Grant.email)
+    entered = sa.select(receiving.c.station_group_id).where(here, same)
+    return sa.or_(entered.correlate(Grant).exists(), inside.correlate(Grant).exists())
+
+
 def _rows(
     session: Session, condition: sa.ColumnElement[bool], order: sa.UnaryExpression[datetime], page: int
 ) -> Sequence[sa.Row[*tuple[Any, ...]]]:
     giver, revoker = aliased(Account), aliased(Account)
     return session.execute(
-        sa.select(Grant, UserGroup.name, giver.name, giver.email, revoker.name, revoker.email)
+        sa.select(Grant, UserGroup.name, giver.name, giver.email, revoker.name, revoker.email, receives_maintenance())
         .outerjoin(UserGroup, UserGroup.id == Grant.user_group_id)
         .join(giver, giver.id == Grant.granted_by_id)
         .outerjoin(revoker, revoker.id == Grant.revoked_by_id)
@@ -218,7 +239,7 @@ def _lines(session: Session, rows: Sequence[sa.Row[*tuple[Any, ...]]], missing_h
     counts = _members(session, {row[0].user_group_id for row in rows if row[0].user_group_id})
     lines = []
     for row in rows:
-        grant, name, giver_name, giver_email, revoker_name, revoker_email = tuple(row)
+        grant, name, giver_name, giver_email, revoker_name, revoker_email, receives = tuple(row)
         members, ready = counts.get(grant.user_group_id or 0, (0, 0)) if name else (1, int(grant.email in ready_emails))
         lines.append(
             Line(
@@ -230,6 +251,7 @@ def _lines(session: Session, rows: Sequence[sa.Row[*tuple[Any, ...]]], missing_h
                 missing_here=missing_here,
                 missing_there=ready == 0,
                 missing_for_some=0 < ready < members,
+                receives_maintenance=bool(receives),
             )
         )
     return lines

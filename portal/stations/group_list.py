@@ -162,9 +162,9 @@ def groups_of_station(session: Session, account_id: int, station: Station) -> li
     may = {
         id_: authz.actions(s for s in held if s.station_group_id == id_) for id_ in {s.station_group_id for s in held}
     }
-    groups = sa.select(StationGroup).join(member, member.station_group_id == StationGroup.id)
-    rows = session.scalars(groups.where(member.station_id == station.id).order_by(StationGroup.name))
-    found = [group for group in rows if own or "station:view" in may.get(group.id, ())]
-    counted = {group.id for group in found if own or "grant:view" in may[group.id]}
-    grants = _grants(session, counted)
-    return [OfStation(g, grants.get(g.id, 0) if g.id in counted else None) for g in found]
+    grants = sa.select(sa.func.count()).where(Grant.station_group_id == StationGroup.id, *stands())
+    groups = sa.select(StationGroup, grants.correlate(StationGroup).scalar_subquery())
+    groups = groups.join(member, member.station_group_id == StationGroup.id)
+    rows = session.execute(groups.where(member.station_id == station.id).order_by(StationGroup.name))
+    found = [(group, count) for group, count in rows if own or "station:view" in may.get(group.id, ())]
+    return [OfStation(g, count if own or "grant:view" in may[g.id] else None) for g, count in found]

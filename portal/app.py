@@ -34,6 +34,7 @@ def create_app(settings: config.Settings | None = None) -> Flask:
 def _register(app: Flask) -> None:
     """Every domain's pages, and the operator's commands."""
     from portal import cli
+    from portal.access import views as access
     from portal.accounts import views as accounts
     from portal.audit import views as audit
     from portal.bulk import views as bulk
@@ -48,7 +49,7 @@ def _register(app: Flask) -> None:
     from portal.stations import views as stations
     from portal.transfers import views as transfers
 
-    domains = (dashboard, accounts, licences, stations, bulk, sharing, charging, delivery, exports, transfers)
+    domains = (dashboard, accounts, licences, stations, bulk, sharing, access, charging, delivery, exports, transfers)
     for domain in (*domains, maintenance, outbox, audit):
         for blueprint in domain.blueprints:
             app.register_blueprint(blueprint)

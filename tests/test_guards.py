@@ -11,6 +11,9 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
+from portal.access import special_users
+from portal.access.prices import Price
+from portal.access.typed import Offer
 from portal.accounts.models import Account
 from portal.charging.date_text import DateOrder
 from portal.charging.mapping import Mapping
@@ -184,6 +187,7 @@ def examples(session: Session, owner: Account) -> Ids:
     )
     others = world.station_group(session, world.account(session, f"giver{group.id}@x.example", Kind.AUTHORISATION))
     received = world.grant(session, others, "display", owner.email)
+    special_user = special_users.add(session, owner, group, user_group=users, offer=Offer(Price(2500)))
     letter = mail.post(session, "somebody@x.example", "Subject", "Text")
     session.flush()
     return {
@@ -234,6 +238,7 @@ def examples(session: Session, owner: Account) -> Ids:
         "position": 0,
         "run_id": run_id,
         "session_import_id": import_id,
+        "special_user_id": special_user.id,
         "station_group_id": group.id,
         "station_id": station.id,
         "task_id": task_id,

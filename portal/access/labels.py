@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 
 from portal.access.deciding import Admission, Place, PricedBy
+from portal.access.prices import Price
+from portal.core import display
 
 ADMISSIONS: Mapping[str, Any] = {
     Admission.OWNER: _l("the owner of the station"),
@@ -26,3 +29,17 @@ PLACES: Mapping[int, Any] = {
     Place.STATION: _l("Station"),
     Place.STATION_GROUP: _l("Station group"),
 }
+
+
+def priced(price: Price | None) -> str:
+    """A price in the reader's words: its parts that are not 0, "free" for none of them; "" for no price."""
+    if price is None:
+        return ""
+    parts = []
+    if price.per_kwh:
+        parts.append(gettext("%(price)s per kWh", price=display.price(price.per_kwh)))
+    if price.per_hour:
+        parts.append(gettext("%(price)s per hour", price=display.price(price.per_hour)))
+    if price.per_session:
+        parts.append(gettext("%(price)s per session", price=display.price(price.per_session)))
+    return ", ".join(parts) or str(gettext("free"))

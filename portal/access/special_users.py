@@ -22,7 +22,6 @@ from portal.stations.models import Connector, Station, StationGroup
 
 Spot = StationGroup | Station | Connector
 NOTHING = Offer()
-MOST_AT_ONCE = 10_000
 
 
 def add(
@@ -54,20 +53,30 @@ def add_all(
 def add_each(session: Session, actor: Account, place: Spot, wanted: Sequence[tuple[str, Offer]]) -> list[SpecialUser]:
     """As `add_all`, each address on its own terms."""
     hold(session, actor, place)
-    if any(email == actor.email for email, _offer in wanted):
-        raise RuleBroken("email", "This is your own address: the owner may charge at his stations anyway.")
-    present = _present(session, place, {email for email, _offer in wanted})
-    rows, zone = [], ZoneInfo(actor.time_zone)
-    for email, offer in wanted:
-        row = _row(actor, place, offer, email=email)
-        _must_be_new(row, present.setdefault(email, []), email, zone)
-        present[email].append(row)
-        rows.append(row)
+    checked = Wanted(session, actor, place, {email for email, _offer in wanted})
+    rows, zone = [checked.add(email, offer) for email, offer in wanted], ZoneInfo(actor.time_zone)
     session.add_all(rows)
     session.flush()
     for row in rows:
         _record(session, "special_user:add", actor, row, changed=_changed(NOTHING, typed.offer_of(row, zone)))
     return rows
+
+
+class Wanted:
+    """Addresses that are to be entered at a place, each looked at beside those before it and what is there already."""
+
+    def __init__(self, session: Session, actor: Account, place: Spot, addresses: set[str]) -> None:
+        self.actor, self.place, self.zone = actor, place, ZoneInfo(actor.time_zone)
+        self._there = _present(session, place, addresses)
+
+    def add(self, email: str, offer: Offer) -> SpecialUser:
+        """The row for the address, not yet in the session. RuleBroken: email, starts_on, ends_on."""
+        if email == self.actor.email:
+            raise RuleBroken("email", "This is your own address: the owner may charge at his stations anyway.")
+        row, there = _row(self.actor, self.place, offer, email=email), self._there.setdefault(email, [])
+        _must_be_new(row, there, email, self.zone)
+        there.append(row)
+        return row
 
 
 def _add_user_group(session: Session, actor: Account, place: Spot, user_group: UserGroup, offer: Offer) -> SpecialUser:

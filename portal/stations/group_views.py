@@ -79,7 +79,12 @@ def show(station_group: StationGroup) -> str:
         sizes=group_list.sizes(session, station_group),
         station_states={station.id: states.of_station(station.connectors, now) for station in page.items},
         place=place,
-        tabs=pages.group_tabs(station_group, "stations", sees_grants="grant:view" in place.actions),
+        tabs=pages.group_tabs(
+            station_group,
+            "stations",
+            sees_grants="grant:view" in place.actions,
+            sees_special_users="special_user:view" in place.actions,
+        ),
         may={verb: f"station_group:{verb}" in place.actions for verb in VERBS},
         labels=labels,
     )

@@ -59,13 +59,18 @@ def _place(session: Session, held: Sequence[Standing]) -> Place:
     return Place(strongest.role, group, owner.name or owner.email, authz.actions(held))
 
 
-def group_tabs(group: StationGroup, active: str, *, sees_grants: bool) -> list[dict[str, Any]]:
-    """The tabs of a group's pages, as the component takes them. `active` is
-    stations, sharing, charging, maintenance or exports; `sees_grants` says whether the reader may grant:view."""
+def group_tabs(
+    group: StationGroup, active: str, *, sees_grants: bool, sees_special_users: bool = True
+) -> list[dict[str, Any]]:
+    """The tabs of a group's pages, as the component takes them. `active` is stations, sharing, special_users, charging,
+    maintenance or exports; `sees_grants` and `sees_special_users` say whether the reader may grant:view and
+    special_user:view."""
+    special = url_for("special_users.list_users_station_group", station_group_id=group.id) if sees_special_users else ""
     grants = url_for("sharing.list_grants", station_group_id=group.id) if sees_grants else ""
     known = (
         ("stations", url_for("station_groups.show", station_group_id=group.id), gettext("Stations")),
         ("sharing", grants, gettext("Sharing")),
+        ("special_users", special, gettext("Special users")),
         ("charging", url_for("charging.list_sessions", group=group.id), gettext("Charging sessions")),
         ("maintenance", url_for("maintenance.show_group", station_group_id=group.id), gettext("Maintenance")),
         ("exports", url_for("exports.list_tasks", station_group_id=group.id), gettext("Exports")),

@@ -32,6 +32,7 @@ EXAMPLES = {
     "row_id": "SELECT min(id) FROM flagged_row",
     "run_id": "SELECT min(id) FROM export_run WHERE state = 'delivered'",
     "session_import_id": "SELECT min(id) FROM session_import",
+    "special_user_id": "SELECT min(id) FROM special_user",
     "station_group_id": "SELECT id FROM station_group WHERE name = 'Bl2'",
     "station_id": "SELECT id FROM station WHERE name = 'Bl2-1'",
     "task_id": "SELECT min(id) FROM export_task",

@@ -22,6 +22,7 @@ MANAGE = DISPLAY | {
     "export:create",
     "maintenance:run",
     "alarm:edit",
+    "special_user:view",
 }
 ADMINISTRATE = MANAGE | {
     "station_group:edit",
@@ -46,6 +47,7 @@ OWNER = ADMINISTRATE | {
     "maintenance:divide",
     "station:transfer",
     "station_group:transfer",
+    "special_user:edit",
 }
 # The licence that whoever does it must hold himself, besides what he is to the station group.
 BESIDES = {

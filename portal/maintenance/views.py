@@ -64,7 +64,12 @@ def show_group(station_group: StationGroup) -> str:
         place=place,
         work=queries.open_work_in(session, station_group),
         recipients=queries.recipients_of(session, station_group) if divides else None,
-        tabs=pages.group_tabs(station_group, "maintenance", sees_grants="grant:view" in place.actions),
+        tabs=pages.group_tabs(
+            station_group,
+            "maintenance",
+            sees_grants="grant:view" in place.actions,
+            sees_special_users="special_user:view" in place.actions,
+        ),
         now=clock.now(),
         labels=labels,
     )

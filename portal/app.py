@@ -45,12 +45,13 @@ def _register(app: Flask) -> None:
     from portal.exports import views as exports
     from portal.licences import views as licences
     from portal.maintenance import views as maintenance
+    from portal.reports import views as reports
     from portal.sharing import views as sharing
     from portal.stations import views as stations
     from portal.transfers import views as transfers
 
     domains = (dashboard, accounts, licences, stations, bulk, sharing, access, charging, delivery, exports, transfers)
-    for domain in (*domains, maintenance, outbox, audit):
+    for domain in (*domains, reports, maintenance, outbox, audit):
         for blueprint in domain.blueprints:
             app.register_blueprint(blueprint)
     cli.create(app)

@@ -25,6 +25,7 @@ from portal.delivery.models import Destination, DestinationLoan
 from portal.exports.models import ExportFile, ExportGap, ExportRun, ExportTask, Formatter, FormatterLoan, WebhookMessage
 from portal.licences.models import Kind
 from portal.maintenance.models import MaintenanceEntry, MaintenanceRecipient
+from portal.reports.models import Report, ReportFile
 from portal.sharing.models import Invitation, Transfer
 from portal.stations.models import Connector, StationGroup
 from tests import world
@@ -188,6 +189,22 @@ def examples(session: Session, owner: Account) -> Ids:
     others = world.station_group(session, world.account(session, f"giver{group.id}@x.example", Kind.AUTHORISATION))
     received = world.grant(session, others, "display", owner.email)
     special_user = special_users.add(session, owner, group, user_group=users, offer=Offer(Price(2500)))
+    reported = files.keep(session, "report.csv", [b"Station\n"])
+    report_id = added(
+        Report(
+            account_id=owner.id,
+            ordered_by_id=owner.id,
+            subject="station",
+            station_id=station.id,
+            title="Station",
+            first_day=day,
+            last_day=day,
+            time_zone="Europe/Zurich",
+            language="en",
+            kinds=["csv"],
+            state="done",
+        )
+    )
     letter = mail.post(session, "somebody@x.example", "Subject", "Text")
     session.flush()
     return {
@@ -234,6 +251,8 @@ def examples(session: Session, owner: Account) -> Ids:
         "membership_id": next(member.id for member in users.members if member.email == owner.email),
         "message_id": letter.id,
         "own_grant_id": received.id,
+        "report_file_id": added(ReportFile(report_id=report_id, kind="csv", file_id=reported.id)),
+        "report_id": report_id,
         "row_id": flagged.id,
         "position": 0,
         "run_id": run_id,

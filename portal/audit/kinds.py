@@ -33,6 +33,7 @@ KINDS = {
     ),
     "maintenance": Kind(_l("Maintenance"), _of("maintenance")),
     "sessions": Kind(_l("Sessions and drivers"), _of("session", "import", "mapping", "flagged_row", "driver")),
+    "reports": Kind(_l("Reports"), _of("report", "report_schedule")),
     "exports": Kind(_l("Exports"), _of("destination", "formatter", "task", "run", "export", "vault")),
 }
 

@@ -88,6 +88,8 @@ SENTENCES: Mapping[str, Any] = {
     "maintenance:note": _l("Kept a note on %(thing)s"),
     "maintenance:plan": _l("Planned work at %(thing)s"),
     "maintenance:remove_recipient": _l("Let %(whom)s no longer receive the maintenance of %(thing)s"),
+    "report:create": _l("Ordered the report %(title)s, %(days)s"),
+    "report:delete": _l("Deleted the report %(title)s"),
     "run.confirmed": _l("Let the correction %(revision)s of the export %(thing)s be sent, period from %(period)s"),
     "run.exported_again": _l("Exported %(thing)s anew, period from %(period)s"),
     "run.retried": _l("Tried the export %(thing)s again, period from %(period)s"),

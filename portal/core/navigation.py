@@ -52,6 +52,7 @@ MAIN = (
     Entry("user_groups.list_groups", _l("User groups"), "users", ("user_groups.",)),
     Entry("charging.list_sessions", _l("Charging sessions"), "session", ("charging.", "imports.", "drivers.")),
     Entry("exports.list_tasks", _l("Auto-export"), "export", ("exports.", "destinations.", "formatters.")),
+    Entry("reports.list_reports", _l("Reports"), "report", ("reports.",)),
     Entry("maintenance.list_work", _l("Maintenance"), "wrench", ("maintenance.",)),
     Entry("licences.show", _l("Licences"), "licence", ("licences.",)),
 )

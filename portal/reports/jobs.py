@@ -19,6 +19,7 @@ from portal.licences import queries as licences
 from portal.reports import rows, scope, writers
 from portal.reports.models import Report, ReportFile, ReportState
 from portal.reports.rows import ReportRow
+from portal.reports.summary import Summary
 
 log = logging.getLogger(__name__)
 _reports = leases.Jobs(Report)
@@ -69,20 +70,21 @@ def _make(sessions: Sessions, held: Claim) -> None:
     a report is made nobody waits for it."""
     with sessions() as reader, reading_only():
         report = reader.get_one(Report, held.row_id)
-        if licences.lacking(reader, report.account_id, scope.ACTION):
+        if licences.lacking(reader, report.ordered_by_id, scope.ACTION):
             raise NotAllowed
         found = scope.of(reader, report.account_id, report)
         zone = ZoneInfo(report.time_zone)
         source = (found.connector_ids, *instants(report.first_day, report.last_day, zone), found.driver_ids)
         progress = _Progress(sessions, held, rows.count(reader, *source) * len(report.kinds))
         made: list[tuple[str, IO[bytes]]] = []
+        summary = Summary(zone, report.vat_permille)
         for kind in report.kinds:
-            progress.begin()
-            read = progress.of(rows.report_rows(reader, report.account_id, *source))
+            summary = Summary(zone, report.vat_permille)
+            read = summary.of(progress.of(rows.report_rows(reader, report.account_id, *source)))
             made.append((kind, _written(writers.write(report, kind, read))))
         names = {kind: writers.file_name(report, kind) for kind in report.kinds}
     with sessions() as writer:
-        _store(writer, held, progress, [(kind, names[kind], file) for kind, file in made])
+        _store(writer, held, summary, [(kind, names[kind], file) for kind, file in made])
         writer.commit()
 
 
@@ -94,9 +96,9 @@ def _written(chunks: Iterable[bytes]) -> IO[bytes]:
     return file
 
 
-def _store(session: Session, held: Claim, progress: "_Progress", made: Iterable[tuple[str, str, IO[bytes]]]) -> None:
+def _store(session: Session, held: Claim, summary: Summary, made: Iterable[tuple[str, str, IO[bytes]]]) -> None:
     done = {"state": ReportState.DONE.value, "done_permille": 1000, "finished_at": clock.now(), "lease_until": None}
-    told = {"sessions": progress.rows, "energy_wh": progress.energy_wh, "failures": 0}
+    told = {"sessions": summary.sessions, "energy_wh": summary.energy_wh, "sums": summary.kept(), "failures": 0}
     _reports.write(session, held, **done, **told)
     for kind, name, file in made:
         kept = files.keep(session, name, iter(lambda file=file: file.read(files.PIECE), b""))  # type: ignore[misc]
@@ -109,15 +111,10 @@ class _Progress:
     def __init__(self, sessions: Sessions, held: Claim, rows_in_all: int) -> None:
         self._sessions, self._held, self._in_all = sessions, held, max(1, rows_in_all)
         self._read, self._marked = 0, time.monotonic()
-        self.rows = self.energy_wh = 0
-
-    def begin(self) -> None:
-        """A further file begins: what is counted is counted anew."""
-        self.rows = self.energy_wh = 0
 
     def of(self, read: Iterable[ReportRow]) -> Iterator[ReportRow]:
         for row in read:
-            self.rows, self.energy_wh, self._read = self.rows + 1, self.energy_wh + row.energy_wh, self._read + 1
+            self._read += 1
             if time.monotonic() - self._marked > 1:
                 self.mark(min(999, 1000 * self._read // self._in_all))
             yield row

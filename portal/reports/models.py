@@ -65,7 +65,8 @@ class Report(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))  # whose report it is
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))  # whose report it is, and by whose eyes
+    ordered_by_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))  # who holds the licence for it
     subject: Mapped[str] = mapped_column(sa.String(20))
     station_id: Mapped[int | None] = mapped_column(sa.ForeignKey("station.id", ondelete="SET NULL"), index=True)
     station_group_id: Mapped[int | None] = mapped_column(
@@ -83,6 +84,7 @@ class Report(Base):
     done_permille: Mapped[int] = mapped_column(default=0)
     sessions: Mapped[int] = mapped_column(default=0)
     energy_wh: Mapped[int] = mapped_column(sa.BigInteger, default=0)
+    sums: Mapped[list[Any]] = mapped_column(default=list)  # dicts of summary.Sum, see Summary.kept
     error: Mapped[str] = mapped_column(sa.String(40), default="")
     attempt: Mapped[int] = mapped_column(default=0)
     failures: Mapped[int] = mapped_column(default=0)

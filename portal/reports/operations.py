@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.core import audit, background, files
 from portal.core.errors import NotThere, RuleBroken
-from portal.reports import scope
+from portal.reports import queries, scope
 from portal.reports.models import FileKind, Report, Subject
 
 LONGEST = timedelta(days=3660)
+MOST_WAITING = 20  # of an account: others want theirs as well
 QUEUE = "reports"
 
 
@@ -34,8 +35,11 @@ def order(
     chosen = [kind.value for kind in FileKind if kind in kinds]
     if not chosen:
         raise RuleBroken("kinds", "Choose at least one kind of file.")
+    if queries.unfinished(session, actor.id) >= MOST_WAITING:
+        raise RuleBroken("", "Many of your reports are still being made. Order this one when they are done.")
     report = Report(
         account_id=actor.id,
+        ordered_by_id=actor.id,
         subject=subject,
         **{f"{Subject(subject).value}_id": subject_id},
         title="",
@@ -61,7 +65,8 @@ def delete(session: Session, actor: Account, report: Report) -> None:
     if report.account_id != actor.id:
         raise NotThere
     kept = [file.file_id for file in report.files]
-    audit.record(session, "report:delete", f"report/{report.id}", actor_id=actor.id, title=report.title)
+    subject = f"report/{report.id}"
+    audit.record(session, "report:delete", subject, actor_id=actor.id, owner_id=actor.id, title=report.title)
     session.delete(report)
     session.flush()
     for file_id in kept:

@@ -4,7 +4,7 @@ The energy is that of the quarter hours of the period, so that a report and an e
 the Wh; the cost is the session's kept cost, shared between the periods it reaches into.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import NamedTuple
@@ -47,6 +47,7 @@ class ReportRow(NamedTuple):
     cost: Cost
     vat_permille: int
     currency: str
+    quarters: Sequence[Quarter] = ()  # those of the period
 
 
 def report_rows(
@@ -112,11 +113,12 @@ def _rows(
     quarters = _quarters(session, ids)
     for one in found:
         own = quarters.get(one.row.id, ())
-        energy_wh = sum(wh for at, wh in own if starts_at <= at < ends_at)
+        inside = [quarter for quarter in own if starts_at <= quarter[0] < ends_at]
+        energy_wh = sum(wh for _at, wh in inside)
         cost = _share(one, own, starts_at, ends_at)
         begins_here = starts_at <= one.row.started_at < ends_at
         if begins_here or energy_wh or any(cost[:6]):
-            yield _row(one, cost, energy_wh)
+            yield _row(one, cost, inside)
 
 
 def _quarters(session: Session, ids: Sequence[int]) -> dict[int, list[Quarter]]:
@@ -149,7 +151,7 @@ class _Found(NamedTuple):
     shown: bool  # whether the reader may know the driver
 
 
-def _row(found: _Found, cost: Cost, energy_wh: int) -> ReportRow:
+def _row(found: _Found, cost: Cost, quarters: Sequence[Quarter]) -> ReportRow:
     row, kept, driver = found.row, found.kept, found.driver
     until = row.charged_until or row.ended_at
     return ReportRow(
@@ -164,30 +166,9 @@ def _row(found: _Found, cost: Cost, energy_wh: int) -> ReportRow:
         driver=driver_name(driver, shown=found.shown),
         email=(driver.email or "") if driver and found.shown else "",
         card=(row.card or "") if found.shown else "",
-        energy_wh=energy_wh,
+        energy_wh=sum(wh for _at, wh in quarters),
         cost=cost,
         vat_permille=kept.vat_permille if kept else 0,
         currency=kept.currency if kept else "CHF",
+        quarters=quarters,
     )
-
-
-class Sum(NamedTuple):
-    """What rows add up to, in one currency at one VAT rate."""
-
-    currency: str
-    vat_permille: int
-    sessions: int
-    energy_wh: int
-    cost: Cost
-
-
-def sums(rows: Iterable[ReportRow]) -> list[Sum]:
-    """The rows added up by currency and VAT rate; the VAT in a sum is that of its total, rounded once."""
-    found: dict[tuple[str, int], Sum] = {}
-    for row in rows:
-        key = (row.currency, row.vat_permille)
-        so_far = found.get(key, Sum(*key, 0, 0, Cost()))
-        added = (one + other for one, other in zip(so_far.cost[:6], row.cost[:6], strict=True))
-        cost = Cost._make((*added, so_far.cost.gap or row.cost.gap))
-        found[key] = Sum(*key, so_far.sessions + 1, so_far.energy_wh + row.energy_wh, cost)
-    return [found[key] for key in sorted(found)]

@@ -7,9 +7,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.charging.models import Driver
+from portal.charging.models import ChargingSession, Driver
 from portal.core.errors import NotAllowed, NotThere
 from portal.reports.models import Report, ReportSchedule, Subject
+from portal.reports.rows import AT_ONCE
 from portal.stations import queries as stations
 from portal.stations.models import Connector, Station, StationGroupStation
 from portal.stations.queries import shows_drivers, visible_stations
@@ -40,6 +41,12 @@ def of(session: Session, account_id: int, about: Report | ReportSchedule) -> Sco
     return _of_driver(session, account_id, about.driver_id or 0)
 
 
+def named(session: Session, account_id: int, about: tuple[str, int]) -> str:
+    """The name of a subject that the account may order a report about; NotThere or NotAllowed else."""
+    subject, subject_id = about
+    return of(session, account_id, Report(subject=subject, **{f"{Subject(subject).value}_id": subject_id})).name
+
+
 def _of_driver(session: Session, account_id: int, driver_id: int) -> Scope:
     """A driver at all stations of his owner's where the account may make reports and know drivers."""
     driver = session.get(Driver, driver_id)
@@ -47,9 +54,19 @@ def _of_driver(session: Session, account_id: int, driver_id: int) -> Scope:
         raise NotThere
     here = sa.and_(Station.owner_id == driver.owner_id, visible_stations(account_id, ACTION), shows_drivers(account_id))
     found = _connectors(session, Connector.station_id.in_(sa.select(Station.id).where(here)))
-    if not found and driver.owner_id != account_id:
+    if driver.owner_id != account_id and not _met(session, driver, found):
         raise NotThere
     return Scope(driver.label, driver.owner_id, found, [driver.id])
+
+
+def _met(session: Session, driver: Driver, connector_ids: Sequence[int]) -> bool:
+    """Whether the driver has charged at one of these: of nobody else does a reader who is not the owner know."""
+    table = ChargingSession
+    for first in range(0, len(connector_ids), AT_ONCE):
+        here = table.connector_id.in_(connector_ids[first : first + AT_ONCE])
+        if session.scalar(sa.select(table.id).where(table.driver_id == driver.id, here).limit(1)) is not None:
+            return True
+    return False
 
 
 def _connectors(session: Session, where: sa.ColumnElement[bool]) -> Sequence[int]:

@@ -16,33 +16,10 @@ from portal.core.errors import NotThere, RuleBroken
 from portal.licences.models import Kind
 from portal.reports import jobs, operations
 from portal.reports.models import Report, ReportFile
-from portal.stations.models import Grant, Station, StationGroup, StationGroupStation
+from portal.stations.models import Grant, StationGroup
 from tests import world
-from tests.charging.files import HEAD, imported, stations
 
 MARCH = (date(2024, 3, 1), date(2024, 3, 31))
-ROWS = (
-    b"1;A;05.03.2024 10:00;05.03.2024 11:00;2,5;=cmd@x.example\n"
-    b"2;B;06.03.2024 10:00;06.03.2024 12:30;7;Ben\n"
-    b"3;B;06.04.2024 10:00;06.04.2024 12:30;9;Ben\n"
-)
-
-
-@pytest.fixture
-def owner(session: Session) -> Account:
-    row = world.account(session, "owner@demo.example", Kind.AUTHORISATION, Kind.REPORTS)
-    stations(session, row, "A", "B")
-    imported(session, row, HEAD + ROWS, zone="Europe/Zurich")
-    return row
-
-
-@pytest.fixture
-def group(session: Session, owner: Account) -> StationGroup:
-    made = world.station_group(session, owner, "Garage")
-    for station_id in session.scalars(sa.select(Station.id)):
-        session.add(StationGroupStation(station_group_id=made.id, station_id=station_id, owner_id=owner.id))
-    session.commit()
-    return made
 
 
 def ordered(session: Session, actor: Account, group: StationGroup, *kinds: str) -> Report:

@@ -15,7 +15,8 @@ from portal.charging.energy import meter_periods
 from portal.charging.finishing import instants
 from portal.exports.meters import meters_of_group
 from portal.licences.models import Kind
-from portal.reports.rows import ReportRow, report_rows, sums
+from portal.reports.rows import ReportRow, report_rows
+from portal.reports.summary import sums
 from portal.stations import operations
 from portal.stations.models import Connector, Station, StationGroup, StationGroupStation
 from portal.stations.opening import Row

@@ -55,6 +55,7 @@ def _report() -> None:
         "report",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
+        sa.Column("ordered_by_id", sa.Integer(), nullable=False),
         sa.Column("subject", sa.String(length=20), nullable=False),
         sa.Column("station_id", sa.Integer(), nullable=True),
         sa.Column("station_group_id", sa.Integer(), nullable=True),
@@ -70,6 +71,7 @@ def _report() -> None:
         sa.Column("done_permille", sa.Integer(), nullable=False),
         sa.Column("sessions", sa.Integer(), nullable=False),
         sa.Column("energy_wh", sa.BigInteger(), nullable=False),
+        sa.Column("sums", sa.JSON(), nullable=False),
         sa.Column("error", sa.String(length=40), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
@@ -79,6 +81,7 @@ def _report() -> None:
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("last_day >= first_day", name=op.f("ck_report_ends_after_it_starts")),
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_report_account_id_account")),
+        sa.ForeignKeyConstraint(["ordered_by_id"], ["account.id"], name=op.f("fk_report_ordered_by_id_account")),
         sa.ForeignKeyConstraint(
             ["driver_id"], ["driver.id"], name=op.f("fk_report_driver_id_driver"), ondelete="SET NULL"
         ),

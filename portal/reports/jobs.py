@@ -2,21 +2,24 @@
 
 import logging
 import tempfile
+import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import IO
+from typing import IO, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
+from portal.accounts.models import Account
 from portal.charging.finishing import instants
 from portal.core import clock, files, leases, process
 from portal.core.db import reading_only
 from portal.core.errors import NotAllowed, NotThere
 from portal.core.leases import MOST_FAILURES, Claim, LeaseLost, Sessions
 from portal.licences import queries as licences
-from portal.reports import rows, scope, writers
+from portal.reports import pdf, rows, scope, writers
 from portal.reports.models import Report, ReportFile, ReportState
 from portal.reports.rows import ReportRow
 from portal.reports.summary import Summary
@@ -75,17 +78,33 @@ def _make(sessions: Sessions, held: Claim) -> None:
         found = scope.of(reader, report.account_id, report)
         zone = ZoneInfo(report.time_zone)
         source = (found.connector_ids, *instants(report.first_day, report.last_day, zone), found.driver_ids)
+        owner = reader.get_one(Account, found.owner_id)
         progress = _Progress(sessions, held, rows.count(reader, *source) * len(report.kinds))
-        made: list[tuple[str, IO[bytes]]] = []
-        summary = Summary(zone, report.vat_permille)
+        made: list[_Made] = []
+        summary, error = Summary(zone, report.vat_permille), ""
         for kind in report.kinds:
             summary = Summary(zone, report.vat_permille)
-            read = summary.of(progress.of(rows.report_rows(reader, report.account_id, *source)))
-            made.append((kind, _written(writers.write(report, kind, read))))
-        names = {kind: writers.file_name(report, kind) for kind in report.kinds}
+            read = progress.of(rows.report_rows(reader, report.account_id, *source))
+            try:
+                with progress.kept_alive():
+                    file = _written(writers.write(report, kind, read, summary, owner.name or owner.email))
+            except pdf.CannotSet:
+                log.exception("PDFs cannot be made on this machine")
+                error = "no_pdf"
+            else:
+                made.append(_Made(kind, writers.file_name(report, kind), file))
     with sessions() as writer:
-        _store(writer, held, summary, [(kind, names[kind], file) for kind, file in made])
+        if made:
+            _store(writer, held, summary, made, error)
+        else:
+            _fail(writer, held, error)
         writer.commit()
+
+
+class _Made(NamedTuple):
+    kind: str
+    name: str
+    file: IO[bytes]
 
 
 def _written(chunks: Iterable[bytes]) -> IO[bytes]:
@@ -96,13 +115,13 @@ def _written(chunks: Iterable[bytes]) -> IO[bytes]:
     return file
 
 
-def _store(session: Session, held: Claim, summary: Summary, made: Iterable[tuple[str, str, IO[bytes]]]) -> None:
+def _store(session: Session, held: Claim, summary: Summary, made: Iterable[_Made], error: str) -> None:
     done = {"state": ReportState.DONE.value, "done_permille": 1000, "finished_at": clock.now(), "lease_until": None}
     told = {"sessions": summary.sessions, "energy_wh": summary.energy_wh, "sums": summary.kept(), "failures": 0}
-    _reports.write(session, held, **done, **told)
-    for kind, name, file in made:
-        kept = files.keep(session, name, iter(lambda file=file: file.read(files.PIECE), b""))  # type: ignore[misc]
-        session.add(ReportFile(report_id=held.row_id, kind=kind, file_id=kept.id))
+    _reports.write(session, held, **done, **told, error=error)
+    for one in made:
+        kept = files.keep(session, one.name, iter(lambda file=one.file: file.read(files.PIECE), b""))  # type: ignore[misc]
+        session.add(ReportFile(report_id=held.row_id, kind=one.kind, file_id=kept.id))
 
 
 class _Progress:
@@ -118,6 +137,26 @@ class _Progress:
             if time.monotonic() - self._marked > 1:
                 self.mark(min(999, 1000 * self._read // self._in_all))
             yield row
+
+    @contextmanager
+    def kept_alive(self) -> Iterator[None]:
+        """While a file is set for minutes without a row being read, the lease is kept from another thread."""
+        over = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(over,), daemon=True)
+        beat.start()
+        try:
+            yield
+        finally:
+            over.set()
+            beat.join()
+
+    def _beat(self, over: threading.Event) -> None:
+        while not over.wait(leases.LEASE_SECONDS / 6):
+            if time.monotonic() - self._marked > leases.LEASE_SECONDS / 8:
+                try:
+                    self.mark(min(999, 1000 * self._read // self._in_all))
+                except LeaseLost:
+                    return  # whoever stores what was made is told
 
     def mark(self, permille: int) -> None:
         """LeaseLost when another worker has the report by now."""

@@ -29,6 +29,10 @@ STATES = {
 }
 ERRORS = {
     "gave_up": _l("Something went wrong three times. It was recorded; order the report again."),
+    "no_pdf": _l(
+        "PDFs cannot be made on this machine: the library Pango is missing. The operator can install it; until then"
+        " order the other files."
+    ),
     "not_allowed": _l(
         "When the report was to be made you could no longer see what it is about, or the licence Reports was missing."
     ),

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from portal.core.errors import N_
 from portal.formats import csv_download, xlsx_download
 from portal.reports.rows import ReportRow
+from portal.reports.summary import Sum
 
 Translate = Callable[[str], str]
 Cell = str | int | Decimal | None
@@ -25,7 +26,7 @@ EXTENDED = (N_("E-mail of the special user"), N_("RFID card"), N_("Payment statu
 OPEN, FREE, UNPRICED = N_("open"), N_("free of charge"), N_("no price applies")
 
 
-def charging(row: ReportRow) -> int:
+def charging(row: ReportRow | Sum) -> int:
     """What charging itself cost, in Rappen."""
     return row.cost.energy + row.cost.time + row.cost.start
 

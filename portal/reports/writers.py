@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from babel.support import NullTranslations, Translations
 
-from portal.reports import tables
+from portal.reports import pdf, tables
 from portal.reports.models import FileKind, Report
 from portal.reports.rows import ReportRow
+from portal.reports.summary import Summary
 
 CATALOGUES = Path(__file__).parents[1] / "translations"
 ENDINGS = {FileKind.PDF: "pdf", FileKind.CSV: "csv", FileKind.EXTENDED_CSV: "csv", FileKind.XLSX: "xlsx"}
@@ -22,8 +23,12 @@ def _translate(language: str) -> Callable[[str], str]:
     return found.gettext
 
 
-def write(report: Report, kind: str, rows: Iterable[ReportRow]) -> Iterator[bytes]:
-    """The file in pieces, in the language of whoever ordered the report."""
+def write(report: Report, kind: str, rows: Iterable[ReportRow], summary: Summary, owner: str) -> Iterator[bytes]:
+    """The file in pieces, in the language of whose report it is. The rows are gone through once, and `summary` gathers
+    them meanwhile; `owner` is named in the PDF. pdf.CannotSet where this machine cannot make one."""
+    if kind == FileKind.PDF:
+        return pdf.write(report, owner, summary.of(rows), summary)
+    rows = summary.of(rows)
     zone, translate = ZoneInfo(report.time_zone), _translate(report.language)
     if kind == FileKind.XLSX:
         return tables.workbook(rows, zone, translate)

@@ -29,6 +29,8 @@ EXAMPLES = {
     "message_id": "SELECT min(id) FROM mail_message",
     "own_grant_id": "SELECT min(id) FROM station_group_grant WHERE email = 'master@demo.example'",
     "position": "SELECT min(position) FROM export_file",
+    "report_file_id": "SELECT min(id) FROM report_file",
+    "report_id": "SELECT min(id) FROM report",
     "row_id": "SELECT min(id) FROM flagged_row",
     "run_id": "SELECT min(id) FROM export_run WHERE state = 'delivered'",
     "session_import_id": "SELECT min(id) FROM session_import",
@@ -70,7 +72,12 @@ ASKED = {
     "access.why_station": ("email=manage@demo.example&action=export:create", "email=display@demo.example"),
 }
 
-NO_PAGES = ("static", "stations.image", "exports.missing_quarters")  # the last: a file of runs that lack something
+NO_PAGES = (
+    "static",
+    "reports.download",
+    "stations.image",
+    "exports.missing_quarters",
+)  # the last: a file of runs that lack something
 
 
 def pages(app: Flask, database: Path) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
-from portal.access import special_users
+from portal.access import price_rules, special_users
 from portal.access.prices import Price
 from portal.access.typed import Offer
 from portal.accounts.models import Account
@@ -205,6 +205,7 @@ def examples(session: Session, owner: Account) -> Ids:
             state="done",
         )
     )
+    price_rule = price_rules.add(session, owner, users.id, None, Offer(Price(3000)))
     letter = mail.post(session, "somebody@x.example", "Subject", "Text")
     session.flush()
     return {
@@ -255,6 +256,7 @@ def examples(session: Session, owner: Account) -> Ids:
         "report_id": report_id,
         "row_id": flagged.id,
         "position": 0,
+        "price_rule_id": price_rule.id,
         "run_id": run_id,
         "session_import_id": import_id,
         "special_user_id": special_user.id,

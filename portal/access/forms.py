@@ -1,4 +1,4 @@
-"""Forms about special users."""
+"""Forms about special users and price rules."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -7,7 +7,7 @@ from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField, FileRequired
 from wtforms import DateField, SelectField, StringField, TextAreaField
-from wtforms.validators import Length, Optional
+from wtforms.validators import InputRequired, Length, Optional
 
 from portal.access import typed
 from portal.access.typed import Offer
@@ -61,3 +61,14 @@ class SpecialUserForm(OfferForm):
     def offer_user_groups(self, names: Iterable[tuple[int, str]]) -> None:
         """Name the user groups that may be chosen."""
         self.user_group.choices = [("", _l("– none –")), *((str(row_id), name) for row_id, name in names)]
+
+
+class PriceRuleForm(OfferForm):
+    user_group = SelectField(_l("User group"), [InputRequired(_l("Choose a user group."))])
+    station_group = SelectField(_l("Station group"), [Optional()], filters=[lambda chosen: (chosen or "").strip()])
+
+    def offer_groups(self, user_groups: Iterable[tuple[int, str]], station_groups: Iterable[tuple[int, str]]) -> None:
+        """Name the user groups and the station groups that may be chosen."""
+        self.user_group.choices = [(str(row_id), name) for row_id, name in user_groups]
+        every = ("", _l("all stations"))
+        self.station_group.choices = [every, *((str(row_id), name) for row_id, name in station_groups)]

@@ -1,5 +1,8 @@
 """Pages about who may charge where, and at what price."""
 
-from portal.access import special_user_file_views
+from portal.access import price_rule_views, special_user_file_views
 
-blueprints = (special_user_file_views.bp,)
+blueprints = (
+    special_user_file_views.bp,
+    price_rule_views.bp,
+)

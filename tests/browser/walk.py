@@ -31,6 +31,7 @@ EXAMPLES = {
     "position": "SELECT min(position) FROM export_file",
     "report_file_id": "SELECT min(id) FROM report_file",
     "report_id": "SELECT min(id) FROM report",
+    "price_rule_id": "SELECT min(id) FROM price_rule",
     "row_id": "SELECT min(id) FROM flagged_row",
     "run_id": "SELECT min(id) FROM export_run WHERE state = 'delivered'",
     "session_import_id": "SELECT min(id) FROM session_import",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.access.models import PriceRule, SpecialUser
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.charging.models import ChargingSession, Driver, FlaggedRow, FlaggedState
 from portal.exports.models import ExportTask
@@ -42,6 +43,8 @@ class Inventory:
     tasks_losing: int  # export tasks on those
     receiving: int  # who receives the maintenance of what goes over
     entries: int  # maintenance entries of the stations
+    special_users: int  # at what goes over
+    price_rules: int  # for the station groups that go over, or all of the account
     flagged: int  # open flagged rows of the giver, which stay
     names: Sequence[str]
 
@@ -88,6 +91,12 @@ def _counts(thing: Thing, to_email: str) -> dict[str, sa.Select[int]]:
         "tasks_losing": _count(ExportTask.id).where(ExportTask.station_group_id.in_(left)),
         "receiving": _count(MaintenanceRecipient.id).where(
             sa.or_(MaintenanceRecipient.station_id.in_(stations), MaintenanceRecipient.station_group_id.in_(groups))
+        ),
+        "special_users": _count(SpecialUser.id).where(
+            sa.or_(SpecialUser.station_id.in_(stations), SpecialUser.station_group_id.in_(groups))
+        ),
+        "price_rules": _count(PriceRule.id).where(
+            PriceRule.owner_id == thing.owner_id if whole else PriceRule.station_group_id.in_(groups)
         ),
         "entries": _count(MaintenanceEntry.id).where(MaintenanceEntry.station_id.in_(stations)),
         "flagged": _count(FlaggedRow.id).where(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Sequence
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from portal.access.models import PriceRule, SpecialUser, SpecialUserRequest
 from portal.accounts.models import UserGroup, UserGroupMember
 from portal.charging.models import Driver, SessionImport
 from portal.core.db import among
@@ -79,6 +80,25 @@ def _invitations(session: Session, held: Held, to_id: int) -> None:
     members = sa.select(UserGroupMember.id).where(among(session, UserGroupMember.user_group_id, held.user_group_ids))
     coming = sa.or_(Invitation.grant_id.in_(grants), Invitation.member_id.in_(members))
     _update(session, sa.update(Invitation).where(coming).values(owner_id=to_id))
+
+
+def forget_special_users(session: Session, held: Held) -> None:
+    """Delete who may charge at what goes over, at what price: their new owner begins with a clean sheet, and does not
+    learn who the drivers are."""
+    at_groups = among(session, SpecialUser.station_group_id, held.group_ids)  # type: ignore[arg-type]  # may be NULL
+    at_stations = among(session, SpecialUser.station_id, held.station_ids)  # type: ignore[arg-type]  # may be NULL
+    of_groups = among(session, PriceRule.station_group_id, held.group_ids)  # type: ignore[arg-type]  # may be NULL
+    session.execute(sa.delete(SpecialUser).where(sa.or_(at_groups, at_stations)), execution_options=UNSYNCHRONISED)
+    session.execute(sa.delete(PriceRule).where(of_groups), execution_options=UNSYNCHRONISED)
+    asked = among(session, SpecialUserRequest.station_group_id, held.group_ids)
+    session.execute(sa.delete(SpecialUserRequest).where(asked), execution_options=UNSYNCHRONISED)
+
+
+def rules_for_all_stations(session: Session, from_id: int, to_id: int) -> None:
+    """Price rules of the user groups that go over, as far as they are for all stations of their owner; those for a
+    station group follow it by cascade, as special users follow their place."""
+    rules = sa.update(PriceRule).where(PriceRule.owner_id == from_id, PriceRule.station_group_id.is_(None))
+    _update(session, rules.values(owner_id=to_id))
 
 
 def forget_recipients(session: Session, held: Held) -> None:

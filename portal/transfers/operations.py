@@ -151,6 +151,7 @@ def _move(session: Session, actor: Account, thing: Thing, held: Held) -> dict[st
         ended = sharing.end_all_on(session, actor, thing.id)
         moving.forget_grants(session, held)
     moving.forget_recipients(session, held)
+    moving.forget_special_users(session, held)
     moving.stations_and_groups(session, held, actor.id)
     sessions = charging.move_without_drivers(session, held, actor.id)
     return _figures(held) | {"sessions": sessions, "grants_ended": ended}
@@ -171,6 +172,7 @@ def _move_account(session: Session, actor: Account, thing: Thing, held: Held) ->
     move = partial(moving.stations_and_groups, session, held, actor.id)
     move = partial(moving.with_user_groups, session, held, actor.id, move)
     moving.with_recipients(session, held, actor.id, move)
+    moving.rules_for_all_stations(session, giver.id, actor.id)
     sessions = charging.move_with_drivers(session, held, actor.id, drivers, same)
     figures = {"sessions": sessions, "grants_ended": len(ended), "user_groups": len(held.user_group_ids)}
     return _figures(held) | figures | exports | {"drivers": len(drivers) + len(same)}

@@ -7,6 +7,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.access import price_rules, special_users
+from portal.access.models import PriceRule, SpecialUser
+from portal.access.prices import Price
+from portal.access.typed import Offer
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.charging import energy
 from portal.charging.models import ChargingSession, Coverage, Driver, QuarterHour, SessionImport
@@ -477,3 +481,45 @@ def test_with_an_account_they_go_over(session: Session, place: SimpleNamespace) 
     before = receiving(session)
     taken(session, place, "account")
     assert receiving(session) == [(place.receiver.id, *rest) for _, *rest in before]
+
+
+def admitted(session: Session, place: SimpleNamespace) -> tuple[list[tuple[int, str | None]], list[int]]:
+    """Owner and address of every special user, and the owner of every price rule."""
+    users = session.execute(sa.select(SpecialUser.owner_id, SpecialUser.email).order_by(SpecialUser.id))
+    return [(owner_id, email) for owner_id, email in users], list(session.scalars(sa.select(PriceRule.owner_id)))
+
+
+def let_charge(session: Session, place: SimpleNamespace) -> None:
+    special_users.add(session, place.giver, place.group, user_group=place.users)
+    special_users.add(session, place.giver, place.a, email="driver@x.example")
+    special_users.add(session, place.giver, place.other, email="other@x.example")
+    price_rules.add(session, place.giver, place.users.id, place.group.id, Offer(Price(3000)))
+    price_rules.add(session, place.giver, place.users.id, None, Offer(Price(2000)))
+
+
+@pytest.mark.parametrize(("what", "left", "rules"), [("group", 1, 1), ("station", 2, 2)])
+def test_nobody_is_a_special_user_of_the_receiver_whom_the_giver_entered(
+    session: Session, place: SimpleNamespace, what: str, left: int, rules: int
+) -> None:
+    let_charge(session, place)
+    thing = things.of_group(place.group) if what == "group" else things.of_station(place.a)
+    ending = inventory.of(session, thing, place.receiver.email)
+    assert (ending.special_users, ending.price_rules) == (3 - left, 2 - rules)
+    taken(session, place, what)
+    users, owners_of_rules = admitted(session, place)
+    assert [owner_id for owner_id, _email in users] == [place.giver.id] * left
+    assert owners_of_rules == [place.giver.id] * rules
+
+
+def test_a_whole_account_takes_its_special_users_and_price_rules_along(
+    session: Session, place: SimpleNamespace
+) -> None:
+    let_charge(session, place)
+    taken(session, place, "account")
+    users, owners_of_rules = admitted(session, place)
+    assert users == [
+        (place.receiver.id, None),
+        (place.receiver.id, "driver@x.example"),
+        (place.receiver.id, "other@x.example"),
+    ]
+    assert owners_of_rules == [place.receiver.id] * 2

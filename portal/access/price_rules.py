@@ -16,7 +16,7 @@ from portal.access.typed import Offer
 from portal.accounts.models import Account, UserGroup
 from portal.core import audit, authz, clock
 from portal.core.db import LARGEST_ID
-from portal.core.errors import NotAllowed, NotThere, RuleBroken
+from portal.core.errors import N_, NotAllowed, NotThere, RuleBroken
 from portal.core.paging import SIZE, Page, offset
 from portal.sharing.terms import first_day, last_day
 from portal.stations.models import StationGroup
@@ -151,7 +151,7 @@ def _must_be_alone(session: Session, actor: Account, row: PriceRule) -> None:
     for other in session.scalars(same).all():
         if other is not row and mine.overlaps(typed.Span(other.starts_at, other.ends_at)):
             days = typed.days(typed.offer_of(other, ZoneInfo(actor.time_zone)))
-            message = "The rule for the same user group and stations with the days %(days)s overlaps this one."
+            message = N_("The rule for the same user group and stations with the days %(days)s overlaps this one.")
             raise RuleBroken("starts_on", message, days=days)
 
 

@@ -54,7 +54,7 @@ def _is_heading(line: int, cells: Sequence[str]) -> bool:
         return False
     for number, name in enumerate(names):
         if name and (number >= len(HEADINGS) or name not in HEADINGS[number]):
-            message = "Row %(row)s: column %(number)s is headed “%(name)s”, which does not belong there."
+            message = N_("Row %(row)s: column %(number)s is headed “%(name)s”, which does not belong there.")
             raise RuleBroken("file", message, row=line, number=number + 1, name=cells[number][:80])
     return True
 
@@ -85,7 +85,7 @@ def judge(session: Session, actor: Account, place: Spot, rows: Sequence[Row]) ->
         except RuleBroken as broken:
             row.problem = broken
             if row.email in first:
-                message = "This address stands in row %(row)s already, for some of the same days."
+                message = N_("This address stands in row %(row)s already, for some of the same days.")
                 row.problem = RuleBroken("email", message, row=first[row.email])
         else:
             first.setdefault(row.email, row.line)

@@ -26,7 +26,7 @@ from portal.stations import queries as stations
 from portal.stations.models import Access, Connector, Grant, Station, StationGroup
 
 # What is asked of each entry is what it does where the place is Limited; there it matters.
-_LIMITED = (Terms(Access.LIMITED, FREE, Week((), ZoneInfo("UTC"))),)
+LIMITED = (Terms(Access.LIMITED, FREE, Week((), ZoneInfo("UTC"))),)
 
 
 class Line(NamedTuple):
@@ -155,7 +155,7 @@ def _decided(session: Session, place: Spot, groups: Sequence[int], rows: Sequenc
     user_groups = user_groups.union(*inside.values())
     same = sa.or_(SpecialUser.email.in_(emails), SpecialUser.user_group_id.in_(user_groups))
     entries = [entry_of(row) for row in session.scalars(sa.select(SpecialUser).where(_around(place, groups), same))]
-    conditions = Conditions(_LIMITED, entries, rules)
+    conditions = Conditions(LIMITED, entries, rules)
     found = {}
     for row in rows:
         his = inside.get(row.email or "", frozenset()) if row.email else frozenset({row.user_group_id or NO_ROW})

@@ -1,8 +1,9 @@
 """Pages about who may charge where, and at what price."""
 
-from portal.access import price_rule_views, special_user_file_views
+from portal.access import my_places_views, price_rule_views, special_user_file_views
 
 blueprints = (
     special_user_file_views.bp,
     price_rule_views.bp,
+    my_places_views.bp,
 )

@@ -11,7 +11,7 @@ from portal.accounts import queries
 from portal.accounts.links import Links
 from portal.accounts.models import Account, UserGroup
 from portal.core import clock, letters
-from portal.demo import maintenance
+from portal.demo import admitting, maintenance
 from portal.licences import requests, telling
 from portal.licences.models import Kind
 from portal.sharing import invitations, memberships, operations
@@ -32,6 +32,7 @@ def load(session: Session, links: Links) -> None:
     _grants(session, master)
     memberships.add(session, master, _piquet(session, master), ["piquet3@demo.example"])
     invitations.send_waiting(session, links, master.id)
+    admitting.load(session, master, _piquet(session, master))
     maintenance.load(session, links, master, _piquet(session, master))
     _offer(session, links, master, stranger)
     _requests(session, links, stranger, _account(session, "operator"))

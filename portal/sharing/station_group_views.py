@@ -27,10 +27,11 @@ def delete(station_group: StationGroup) -> str | Response:
         flash(gettext("The group is deleted; its stations are still there."), "success")
         return redirect(url_for("station_groups.list_groups"))
     ending = consequences.of_group(session, station_group)
-    return render_template("station_groups/delete.html", group=station_group, sentences=_sentences(ending))
+    ended = consequences.admitting(session, station_group_id=station_group.id)
+    return render_template("station_groups/delete.html", group=station_group, sentences=_sentences(ending, ended))
 
 
-def _sentences(ending: consequences.OfGroup) -> list[str]:
+def _sentences(ending: consequences.OfGroup, ended: consequences.Admitting) -> list[str]:
     leaving = []
     if ending.stations:
         leaving.append(
@@ -49,4 +50,13 @@ def _sentences(ending: consequences.OfGroup) -> list[str]:
         gettext("The export task %(name)s is deleted with its history; files already delivered stay there.", name=name)
         for name in ending.tasks
     ]
-    return [*leaving, *access, *tasks, gettext("This cannot be undone.")]
+    return [*leaving, *access, *_no_longer_admitted(ended), *tasks, gettext("This cannot be undone.")]
+
+
+def _no_longer_admitted(ended: consequences.Admitting) -> list[str]:
+    told = []
+    if ended.special_users:
+        told.append(ngettext("%(num)s special user ends.", "%(num)s special users end.", ended.special_users))
+    if ended.price_rules:
+        told.append(ngettext("%(num)s price rule ends.", "%(num)s price rules end.", ended.price_rules))
+    return told

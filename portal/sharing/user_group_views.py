@@ -16,6 +16,7 @@ from portal.core.web import guard
 from portal.sharing import endings, memberships, operations, queries
 from portal.sharing.answers import letters_limit, tell
 from portal.sharing.forms import AddressesForm, NameForm, UserGroupForm
+from portal.stations import consequences
 
 bp = Blueprint("user_groups", __name__, url_prefix="/user-groups")
 
@@ -87,6 +88,7 @@ def delete(user_group: UserGroup) -> Page:
         group=user_group,
         members=user_groups.members(session, user_group).total,
         losses=endings.losses_with_user_group(session, user_group.id),
+        ended=consequences.admitting(session, user_group_id=user_group.id),
     )
 
 

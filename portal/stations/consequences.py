@@ -14,7 +14,7 @@ from portal.stations.models import Connector, Grant, Station, StationGroup, Stat
 COUNTED = 10_000
 NAMED = 20
 
-# Charging and exports stand above this domain and import it; here they are tables that refer to it.
+# Access, charging and exports stand above this domain and import it; here they are tables that refer to it.
 charging_session = sa.table("charging_session", sa.column("connector_id", sa.Integer))
 export_task = sa.table(
     "export_task",
@@ -24,6 +24,18 @@ export_task = sa.table(
     sa.column("scope", sa.String),
     sa.column("station_group_id", sa.Integer),
 )
+special_user, price_rule = (
+    sa.table(name, sa.column("station_group_id", sa.Integer), sa.column("user_group_id", sa.Integer))
+    for name in ("special_user", "price_rule")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitting:
+    """Special users and price rules that end with a station group or a user group."""
+
+    special_users: int
+    price_rules: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +100,17 @@ def tasks(session: Session, group: StationGroup, reader_id: int) -> Sequence[str
     )
     named = sa.select(export_task.c.name).where(export_task.c.station_group_id == group.id, seen)
     return session.scalars(named.order_by(export_task.c.name).limit(NAMED)).all()
+
+
+def admitting(session: Session, *, station_group_id: int | None = None, user_group_id: int | None = None) -> Admitting:
+    """What of these ends with a station group or with a user group; one statement."""
+    counts = []
+    for table in (special_user, price_rule):
+        of_group = table.c.user_group_id == user_group_id
+        at_group = table.c.station_group_id == station_group_id
+        ending = at_group if station_group_id is not None else of_group
+        counts.append(sa.select(sa.func.count()).select_from(table).where(ending).scalar_subquery())
+    return Admitting(*session.execute(sa.select(*counts)).one())
 
 
 def recipients(session: Session, group: StationGroup, *, losing: Station | None = None) -> Sequence[str]:

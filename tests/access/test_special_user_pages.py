@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from portal.access import special_users
+from portal.access import price_rules, special_users
 from portal.access.models import SpecialUser
 from portal.access.prices import Price
 from portal.access.typed import Offer
@@ -177,3 +177,15 @@ def test_an_entry_that_is_over_is_shown_as_such(session: Session, place: SimpleN
     yesterday = (clock.now() - timedelta(days=2)).date()
     special_users.add(session, place.owner, place.group, email=ADA, offer=Offer(None, None, yesterday))
     assert "Over" in logged_in(place.owner).get(urls(place)["group"]).text
+
+
+def test_deleting_a_user_group_or_a_station_group_says_what_ends_with_it(
+    session: Session, place: SimpleNamespace, logged_in: LogIn
+) -> None:
+    special_users.add(session, place.owner, place.group, user_group=place.team)
+    price_rules.add(session, place.owner, place.team.id, place.group.id, Offer(Price(3000)))
+    browser = logged_in(place.owner)
+    for url in (f"/user-groups/{place.team.id}/delete", f"/station-groups/{place.group.id}/delete"):
+        page = browser.get(url).text
+        assert "1 special user ends." in page
+        assert "1 price rule ends." in page

@@ -1,0 +1,46 @@
+"""Who may charge in the demo: special users and price rules, by the portal's own rules; a connector that is Limited at
+night."""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.access import price_rules, special_users
+from portal.access.prices import Price
+from portal.access.typed import Offer
+from portal.accounts.models import Account, UserGroup
+from portal.core import clock
+from portal.stations.models import Access, OpeningTime, Station, StationGroup
+from portal.stations.opening import DAY
+
+GROUP, NIGHT_STATION = "Bl2", "Bl2-2"
+EVENING, MORNING = 22 * 60, 6 * 60
+
+
+def load(session: Session, master: Account, piquet: UserGroup) -> None:
+    """The on-call team charges in a group by a price rule, a neighbour at one station for his own price, and a guest of
+    this week for nothing. Accounts, stations and the user group must be there. Commits nothing."""
+    group = session.scalars(sa.select(StationGroup).filter_by(owner_id=master.id, name=GROUP)).one()
+    station = session.scalars(sa.select(Station).filter_by(owner_id=master.id, name=NIGHT_STATION)).one()
+    _limit_at_night(session, station)
+    special_users.add(session, master, group, user_group=piquet)
+    special_users.add(session, master, station, email="neighbour@demo.example", offer=Offer(Price(2800, 0, 5000)))
+    today = clock.now().astimezone(ZoneInfo(master.time_zone)).date()
+    week = Offer(Price(), today, today + timedelta(days=6))
+    special_users.add(session, master, station.connectors[0], email="guest@demo.example", offer=week)
+    price_rules.add(session, master, piquet.id, group.id, Offer(Price(3000)))
+
+
+def _limit_at_night(session: Session, station: Station) -> None:
+    connector = station.connectors[0]
+    connector.access = Access.PUBLIC.value
+    connector.price_per_kwh = 4500
+    night = {"access": Access.LIMITED.value, "price_per_kwh": 0, "price_per_hour": 0}
+    connector.opening_times = [
+        OpeningTime(weekday=day, opens=opens, closes=closes, **night)
+        for day in range(7)
+        for opens, closes in ((0, MORNING), (EVENING, DAY))
+    ]
+    session.flush()

@@ -63,3 +63,5 @@ class UserGroupMember(Base):
     added_at: Mapped[datetime] = mapped_column(default=clock.now)
     first_used_at: Mapped[datetime | None]  # first opened something granted to the group
     last_used_at: Mapped[datetime | None]  # and last, to the day
+    needed_at: Mapped[datetime | None]  # last confirmed that what is granted to the group is still needed
+    needed_by_id: Mapped[int | None]  # no foreign key: SQLite would make the table anew for it

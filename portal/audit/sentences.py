@@ -63,6 +63,7 @@ SENTENCES: Mapping[str, Any] = {
     "formatter.lent": _l("Lent the formatter %(thing)s to %(email)s"),
     "formatter.taken_back": _l("Took the formatter %(thing)s back from %(email)s"),
     "grant:change": _l("Changed an authorisation of %(whom)s on %(thing)s"),
+    "grant:confirm_need": _l("Still needs %(role)s on %(thing)s"),
     "grant:extend": _l("Extended %(role)s of %(whom)s on %(thing)s"),
     "grant:give_administrate": _l("Gave %(role)s on %(thing)s to %(whom)s"),
     "grant:give_back": _l("Gave back %(role)s on %(thing)s"),

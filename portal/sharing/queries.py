@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session, aliased
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock
 from portal.core.paging import SIZE, Page, offset
+from portal.sharing import needs
+from portal.sharing.needs import Need
 from portal.sharing.terms import ends_soon
 from portal.stations.models import Grant, StationGroup
 
@@ -44,6 +46,7 @@ class Line:
     missing_there: bool  # the other side has to do something before the grant acts for anybody
     missing_for_some: bool  # it acts for some members of the user group, others have to do something
     receives_maintenance: bool  # of the station group, entered by hand
+    need: Need | None  # the last confirmation that it is still needed
 
     @property
     def state(self) -> str:
@@ -95,16 +98,21 @@ class Listed(NamedTuple):
     licensed: bool
 
 
-def listed(session: Session, group: StationGroup, page: int = 1, history: int = 1, text: str = "") -> Listed:
-    """A page of either; five statements. With `text` only grants in whose recipient or giver it stands."""
+def listed(
+    session: Session, group: StationGroup, page: int = 1, history: int = 1, text: str = "", reader_id: int = 0
+) -> Listed:
+    """A page of either; five statements. With `text` only grants in whose recipient or giver it stands. Only the owner
+    as the reader is told the names of those in his user groups."""
     over = sa.or_(Grant.revoked_at.is_not(None), Grant.ends_at <= clock.now())
     here = sa.and_(Grant.station_group_id == group.id, _holds(text))
     ready = sa.exists().where(licensed.c.account_id == group.owner_id)
     counts = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(sa.case((over, 1), else_=0)), 0), ready)
     total, gone, owner_licensed = session.execute(counts.select_from(Grant).where(here)).one()
     there = sa.and_(here, Grant.revoked_at.is_(None), not_over(clock.now()))
-    live = _rows(session, there, Grant.granted_at.desc(), page)
-    past = _rows(session, sa.and_(here, over), sa.func.coalesce(Grant.revoked_at, Grant.ends_at).desc(), history)
+    live = _rows(session, there, Grant.granted_at.desc(), page, reader_id)
+    past = _rows(
+        session, sa.and_(here, over), sa.func.coalesce(Grant.revoked_at, Grant.ends_at).desc(), history, reader_id
+    )
     lines = _lines(session, [*live, *past], not owner_licensed)
     return Listed(
         Page(lines[: len(live)], page, total - int(gone)),
@@ -219,11 +227,12 @@ def receives_maintenance() -> sa.ColumnElement[bool]:
 
 
 def _rows(
-    session: Session, condition: sa.ColumnElement[bool], order: sa.UnaryExpression[datetime], page: int
+    session: Session, condition: sa.ColumnElement[bool], order: sa.UnaryExpression[datetime], page: int, reader_id: int
 ) -> Sequence[sa.Row[*tuple[Any, ...]]]:
     giver, revoker = aliased(Account), aliased(Account)
     return session.execute(
         sa.select(Grant, UserGroup.name, giver.name, giver.email, revoker.name, revoker.email, receives_maintenance())
+        .add_columns(*needs.columns(reader_id))
         .outerjoin(UserGroup, UserGroup.id == Grant.user_group_id)
         .join(giver, giver.id == Grant.granted_by_id)
         .outerjoin(revoker, revoker.id == Grant.revoked_by_id)
@@ -239,7 +248,7 @@ def _lines(session: Session, rows: Sequence[sa.Row[*tuple[Any, ...]]], missing_h
     counts = _members(session, {row[0].user_group_id for row in rows if row[0].user_group_id})
     lines = []
     for row in rows:
-        grant, name, giver_name, giver_email, revoker_name, revoker_email, receives = tuple(row)
+        grant, name, giver_name, giver_email, revoker_name, revoker_email, receives, *need = tuple(row)
         members, ready = counts.get(grant.user_group_id or 0, (0, 0)) if name else (1, int(grant.email in ready_emails))
         lines.append(
             Line(
@@ -252,6 +261,7 @@ def _lines(session: Session, rows: Sequence[sa.Row[*tuple[Any, ...]]], missing_h
                 missing_there=ready == 0,
                 missing_for_some=0 < ready < members,
                 receives_maintenance=bool(receives),
+                need=needs.read(*need),
             )
         )
     return lines

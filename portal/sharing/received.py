@@ -10,19 +10,26 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock
 from portal.core.paging import SIZE, Page, offset
-from portal.sharing.reviews import SOON, UNUSED, Filter
+from portal.sharing.reviews import SOON, UNUSED, YEAR, Filter
 from portal.stations.models import Grant, Permission, StationGroup
 
-STATES = ("", "in_use", "invited", "ending", "endless", "unused")  # what is open is neither planned nor ended
+# What is open is neither planned nor ended.
+STATES = ("", "in_use", "invited", "ending", "endless", "unused", "unneeded")
 
 # Of a user group's grant the use of the other members is not told.
 _FIRST_USE = sa.case((Grant.email.is_not(None), Grant.first_used_at), else_=UserGroupMember.first_used_at)
 _LAST_USE = sa.case((Grant.email.is_not(None), Grant.last_used_at), else_=UserGroupMember.last_used_at)
+# What the reader has confirmed before the grant was given says nothing about it.
+_NEEDED = sa.case(
+    (Grant.email.is_not(None), Grant.needed_at),
+    (UserGroupMember.needed_at >= Grant.granted_at, UserGroupMember.needed_at),
+)
 
 
 class Received(NamedTuple):
     """A station group that is open to the reader, by his strongest grant. `used_at`: his own last use of the grant, or
-    of anything that the user group holds."""
+    of anything that the user group holds; `needed_at`: when he confirmed last that he needs it, or what the user group
+    holds; `is_unneeded`: not for a year."""
 
     station_group_id: int
     name: str
@@ -34,6 +41,8 @@ class Received(NamedTuple):
     since: datetime
     until: datetime | None
     used_at: datetime | None
+    needed_at: datetime | None
+    is_unneeded: bool
     hides_drivers: bool
 
 
@@ -41,7 +50,8 @@ def listed(session: Session, account: Account, wanted: Filter, page: int = 1) ->
     """A page of the station groups of others that are open to the account, by name; two statements."""
     total = session.scalar(_open_to(account, wanted, sa.func.count())) or 0
     page = min(page, max(1, -(-total // SIZE)))
-    columns = (Grant, StationGroup.name, Account.name, Account.email, UserGroup.name, _LAST_USE)
+    names = (StationGroup.name, Account.name, Account.email, UserGroup.name)
+    columns = (Grant, *names, _LAST_USE, _NEEDED, _unneeded(clock.now() - YEAR))
     rows = _open_to(account, wanted, *columns).order_by(StationGroup.name, StationGroup.id)
     return Page([_received(row) for row in session.execute(rows.limit(SIZE).offset(offset(page)))], page, total)
 
@@ -56,7 +66,7 @@ def everything(session: Session, account: Account, wanted: Filter) -> Iterator[R
 
 
 def _received(row: sa.Row[*tuple[Any, ...]]) -> Received:
-    grant, name, owner_name, owner_email, users, used_at = tuple(row)
+    grant, name, owner_name, owner_email, users, used_at, needed_at, is_unneeded = tuple(row)
     return Received(
         grant.station_group_id,
         name,
@@ -68,6 +78,8 @@ def _received(row: sa.Row[*tuple[Any, ...]]) -> Received:
         since=grant.granted_at,
         until=grant.ends_at,
         used_at=used_at,
+        needed_at=needed_at,
+        is_unneeded=bool(is_unneeded),
         hides_drivers=grant.hides_drivers,
     )
 
@@ -111,5 +123,13 @@ def _in_state(state: str) -> sa.ColumnElement[bool]:
         "ending": Grant.ends_at < now + SOON,
         "endless": Grant.ends_at.is_(None),
         "unused": sa.func.coalesce(_LAST_USE, Grant.granted_at) < now - UNUSED,
+        "unneeded": _unneeded(now - YEAR),
     }
     return states.get(state, sa.true())
+
+
+def _unneeded(since: datetime) -> sa.ColumnElement[bool]:
+    """That the grant has been the reader's since before that instant and that he has not confirmed it from then on."""
+    member = UserGroupMember
+    begun = sa.func.coalesce(member.added_at, Grant.granted_at) < since
+    return sa.and_(Grant.granted_at < since, begun, sa.func.coalesce(_NEEDED, Grant.granted_at) < since)

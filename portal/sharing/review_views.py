@@ -16,7 +16,7 @@ from portal.core.paging import SIZE
 from portal.core.urls import inner_path
 from portal.core.web import guard
 from portal.formats import csv_download
-from portal.sharing import endings, operations, queries, received, reviews
+from portal.sharing import endings, operations, queries, received, reviews, still_needed
 from portal.sharing.answers import agreed, ask, letters_limit, reason, roles_on_all, tell
 from portal.sharing.forms import ChangeChosenForm
 from portal.sharing.review_words import CHOICES, OF_LINE
@@ -64,6 +64,8 @@ def download_by_me() -> Response:
         gettext("Last use"),
         gettext("Confirmed"),
         gettext("Confirmed by"),
+        gettext("Need confirmed"),
+        gettext("Need confirmed by"),
     ]
     lines = reviews.all_by_me(db.session(), current_user.id, filter_of_address())
     return _csv("shared-by-me.csv", head, map(_cells, lines))
@@ -85,6 +87,8 @@ def _cells(line: Line) -> list[str]:
         *(local_date(day) for day in (grant.starts_at, ends_at, grant.first_used_at, grant.last_used_at)),
         local_date(grant.reviewed_at),
         line.reviewed_by,
+        local_date(line.need.at if line.need else None),
+        line.need.by if line.need else "",
     ]
 
 
@@ -174,6 +178,7 @@ def download_with_me() -> Response:
         gettext("Since"),
         gettext("Last day"),
         gettext("My last use"),
+        gettext("Need confirmed"),
     ]
     rows = received.everything(db.session(), current_account(), filter_of_address())
     zone = web.zone()
@@ -187,10 +192,29 @@ def download_with_me() -> Response:
             local_date(row.since),
             local_date(last_day(row.until, zone) if row.until else None),
             local_date(row.used_at),
+            local_date(row.needed_at),
         ]
         for row in rows
     )
     return _csv("shared-with-me.csv", head, cells)
+
+
+@bp.post("/shared-with-me/confirm")
+@guard("grant:confirm_need")
+def confirm_need() -> WerkzeugResponse:
+    """These are still needed by the reader: noted with the day and the name."""
+    session, home = db.session(), "sharing.shared_with_me"
+    if not (ids := _ticked()):
+        return _nothing_ticked(home)
+    count = still_needed.confirm(session, current_account(), ids)
+    session.commit()
+    told = ngettext(
+        "%(num)s authorisation is confirmed as still needed.",
+        "%(num)s authorisations are confirmed as still needed.",
+        count,
+    )
+    flash(told, "success" if count else "warning")
+    return redirect(_back(home))
 
 
 def filter_of_address() -> Filter:
@@ -210,13 +234,13 @@ def _ticked() -> list[int]:
     return sorted(row_id for row_id in ids if row_id <= LARGEST_ID)
 
 
-def _back() -> str:
-    return inner_path(request.form.get("back"), url_for("reviews.shared_by_me"))
+def _back(home: str = "reviews.shared_by_me") -> str:
+    return inner_path(request.form.get("back"), url_for(home))
 
 
-def _nothing_ticked() -> WerkzeugResponse:
+def _nothing_ticked(home: str = "reviews.shared_by_me") -> WerkzeugResponse:
     flash(gettext("Tick the authorisations first."), "warning")
-    return redirect(_back())
+    return redirect(_back(home))
 
 
 def _csv(name: str, head: list[str], rows: Iterable[list[str]]) -> Response:

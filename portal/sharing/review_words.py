@@ -14,6 +14,7 @@ STATES: Mapping[str, Any] = {
     "endless": _l("without end"),
     "unused": _l("unused for 90 days"),
     "unreviewed": _l("not confirmed for a year"),
+    "unneeded": _l("need not confirmed for a year"),
     "ended": _l("ended in the last 90 days"),
     "revoked": _l("revoked"),
 }

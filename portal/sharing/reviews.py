@@ -16,11 +16,13 @@ from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import audit, authz, clock
 from portal.core.db import among
 from portal.core.paging import SIZE, Page, offset
+from portal.sharing import needs
+from portal.sharing.needs import Need
 from portal.sharing.queries import not_over
 from portal.stations.models import Grant, Permission, StationGroup
 
 SOON, UNUSED, YEAR, RECENT = (timedelta(days=days) for days in (30, 90, 365, 90))
-STATES = ("", "in_use", "invited", "planned", "ending", "endless", "unused", "unreviewed", "ended")
+STATES = ("", "in_use", "invited", "planned", "ending", "endless", "unused", "unreviewed", "unneeded", "ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Line:
     given_by: str
     reviewed_by: str
     revoked_by: str
+    need: Need | None
     now: datetime = field(default_factory=clock.now)
 
     @property
@@ -86,13 +89,13 @@ def by_me(session: Session, reader_id: int, wanted: Filter, page: int = 1) -> Pa
     condition = _wanted(session, reader_id, wanted)
     total = session.scalar(_joined(sa.select(sa.func.count())).where(condition)) or 0
     page = min(page, max(1, -(-total // SIZE)))
-    rows = session.execute(_lines(condition).limit(SIZE).offset(offset(page))).all()
+    rows = session.execute(_lines(condition, reader_id).limit(SIZE).offset(offset(page))).all()
     return Page([_line(row) for row in rows], page, total)
 
 
 def all_by_me(session: Session, reader_id: int, wanted: Filter) -> Iterator[Line]:
     """All pages of `by_me` as one stream; nothing is asked before the first is taken."""
-    statement = _lines(_wanted(session, reader_id, wanted))
+    statement = _lines(_wanted(session, reader_id, wanted), reader_id)
     for row in session.execute(statement.execution_options(yield_per=500)):
         yield _line(row)
 
@@ -101,7 +104,7 @@ def chosen(session: Session, reader_id: int, grant_ids: Sequence[int], action: s
     """Those of these grants that stand and on whose station group the reader may do the action."""
     mine = _on_groups(session, reader_id, action)
     condition = sa.and_(Grant.id.in_(grant_ids), mine, Grant.revoked_at.is_(None), not_over(clock.now()))
-    return [_line(row) for row in session.execute(_lines(condition)).all()]
+    return [_line(row) for row in session.execute(_lines(condition, reader_id)).all()]
 
 
 def confirm(session: Session, actor: Account, grant_ids: Sequence[int]) -> int:
@@ -182,6 +185,7 @@ def _in_state(state: str) -> sa.ColumnElement[bool]:
         "endless": Grant.ends_at.is_(None),
         "unused": sa.func.coalesce(Grant.last_used_at, Grant.granted_at) < now - UNUSED,
         "unreviewed": unreviewed(now),
+        "unneeded": needs.unconfirmed(now - YEAR),
     }
     return sa.and_(stands, further[state]) if state in further else stands
 
@@ -199,7 +203,7 @@ def _joined(statement: sa.Select[Any]) -> sa.Select[Any]:
     )
 
 
-def _lines(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
+def _lines(condition: sa.ColumnElement[bool], reader_id: int) -> sa.Select[Any]:
     members = (
         sa.select(sa.func.count())
         .where(UserGroupMember.user_group_id == Grant.user_group_id)
@@ -210,6 +214,7 @@ def _lines(condition: sa.ColumnElement[bool]) -> sa.Select[Any]:
     names = [_name(key) for key in (Grant.owner_id, Grant.granted_by_id, Grant.reviewed_by_id, Grant.revoked_by_id)]
     return (
         _joined(sa.select(Grant, StationGroup.name, sa.func.coalesce(UserGroup.name, ""), members, *names))
+        .add_columns(*needs.columns(reader_id))
         .where(condition)
         .order_by(StationGroup.name, Grant.station_group_id, UserGroup.name, Grant.email, Grant.id)
     )
@@ -221,5 +226,5 @@ def _name(account_id: InstrumentedAttribute[Any]) -> sa.ColumnElement[str]:
 
 
 def _line(row: sa.Row[*tuple[Any, ...]]) -> Line:
-    grant, group, users, members, owner, giver, reviewer, revoker = tuple(row)
-    return Line(grant, group, owner, users, members, giver, reviewer, revoker)
+    grant, group, users, members, owner, giver, reviewer, revoker, *need = tuple(row)
+    return Line(grant, group, owner, users, members, giver, reviewer, revoker, needs.read(*need))

@@ -59,7 +59,8 @@ Page = str | tuple[str, int] | WerkzeugResponse
 def list_grants(station_group: StationGroup) -> str:
     session, text = db.session(), request.args.get("q", "").strip()[:LONGEST_SEARCH]
     owner = session.get_one(Account, station_group.owner_id)
-    listed = queries.listed(session, station_group, web.page_number(), web.page_number("history"), text)
+    pages_asked = (web.page_number(), web.page_number("history"))
+    listed = queries.listed(session, station_group, *pages_asked, text, current_user.id)
     return render_template(
         "sharing/list_grants.html",
         group=station_group,
@@ -215,6 +216,7 @@ def shared_with_me() -> str:
         permissions=PERMISSIONS,
         inert=queries.inert_for(session, account),
         memberships=user_groups.memberships(session, account),
+        here=request.full_path.rstrip("?"),
     )
 
 
@@ -222,10 +224,11 @@ def shared_with_me() -> str:
 def _note_use(response: Response) -> Response:
     """Whoever opens or changes something that is shared with him has used the grant that lets him in.
 
-    The one place where use is noted. It hangs on what the URL names (`uses.NAMES`): a station group, a station, or what
-    belongs to one, as a connector, a charging session, a grant, an export or its run and files. A list names nothing
-    and is no use. A grant and a membership are each written at most once a day, in a short transaction of their own
-    that waits for nobody: while others write, the page is shown at once and the next one is noted.
+    The one place where use is noted, besides the confirmation that it is needed. It hangs on what the URL names
+    (`uses.NAMES`): a station group, a station, or what belongs to one, as a connector, a charging session, a grant, an
+    export or its run and files. A list names nothing and is no use. A grant and a membership are each written at most
+    once a day, in a short transaction of their own that waits for nobody: while others write, the page is shown at once
+    and the next one is noted.
     """
     names = request.view_args or {}
     if names.keys().isdisjoint(uses.NAMES) or not _was_let_in(response) or not current_user.is_authenticated:

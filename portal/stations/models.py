@@ -256,4 +256,6 @@ class Grant(Base):
     reminded_at: Mapped[datetime | None]  # the mail before the end; emptied when the end is moved
     reviewed_at: Mapped[datetime | None]  # last confirmed in a review
     reviewed_by_id: Mapped[int | None]  # no foreign key: SQLite would make the table anew for it
+    needed_at: Mapped[datetime | None]  # last confirmed by the holder; by members of a user group on their membership
+    needed_by_id: Mapped[int | None]
     station_group: Mapped[StationGroup] = relationship(viewonly=True)

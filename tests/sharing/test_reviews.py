@@ -250,7 +250,7 @@ def test_the_csv_holds_what_the_filter_lets_through_and_no_formula(
     session.commit()
     rows = rows_of(master.get("/shared-by-me.csv?role=manage"))
     assert [row[0] for row in rows[1:]] == ["'=1+1", "Lugano Centro"]
-    assert {len(row) for row in rows} == {15}
+    assert {len(row) for row in rows} == {17}
     assert rows[1][2:5] == ["sub@x.example", "1", "Manage stations"]
 
 

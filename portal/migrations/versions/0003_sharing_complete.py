@@ -19,7 +19,11 @@ COLUMNS = (
     ("station_group_grant", "reminded_at"),
     ("station_group_grant", "reviewed_at"),
     ("station_group_grant", "reviewed_by_id"),
+    ("station_group_grant", "needed_at"),
+    ("station_group_grant", "needed_by_id"),
     ("user_group_member", "first_used_at"),
+    ("user_group_member", "needed_at"),
+    ("user_group_member", "needed_by_id"),
 )
 
 REFUSE = """
@@ -202,12 +206,16 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("reviewed_at", sa.DateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column("reviewed_by_id", sa.Integer(), nullable=True))
+        batch_op.add_column(sa.Column("needed_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("needed_by_id", sa.Integer(), nullable=True))
         batch_op.create_index("ix_station_group_grant_ends_at", ["ends_at"], unique=False)
         batch_op.create_index("ix_station_group_grant_granted_by_id", ["granted_by_id"], unique=False)
         batch_op.create_index("ix_station_group_grant_owner_id", ["owner_id"], unique=False)
 
     with op.batch_alter_table("user_group_member", schema=None) as batch_op:
         batch_op.add_column(sa.Column("first_used_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("needed_at", sa.DateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column("needed_by_id", sa.Integer(), nullable=True))
 
     # ### end Alembic commands ###
     _close()

@@ -110,7 +110,8 @@ def _by_group(account_id: int, energy: sa.CTE, recent: sa.ColumnElement[bool], m
     """The station groups with the most energy; a station in two of them counts in both."""
     member, total = StationGroupStation, sa.func.sum(energy.c.wh)
     wanted = _row(GROUP, _no_time(), member.station_group_id, total)
-    wanted = wanted.join_from(energy, member, member.station_id == energy.c.station_id).where(recent)
+    # + 0: from the stations that gave energy to their groups, and not from all memberships there are.
+    wanted = wanted.join_from(energy, member, member.station_id == energy.c.station_id + 0).where(recent)
     # + 0: by the few groups of each station, not by all stations of thousands of groups.
     wanted = wanted.where((member.station_group_id + 0).in_(authz.visible(account_id, "session:view")))
     wanted = wanted.group_by(member.station_group_id).order_by(total.desc(), member.station_group_id)

@@ -122,11 +122,14 @@ def steps(session: Session, account_id: int) -> Steps:
     """Whether the account has a station, a group, a session, a grant given, an export task, or a group shared with
     it; and what else one statement can tell of it."""
 
-    def mine(table: type[Station | StationGroup | ChargingSession | Grant | ExportTask]) -> sa.ColumnElement[bool]:
-        return sa.exists().where(table.owner_id == account_id)
-
     shared = authz.visible(account_id, "station_group:view").where(authz.standing.c.role != "owner")
-    owned = [mine(table) for table in (Station, StationGroup, ChargingSession, Grant, ExportTask)]
+    # By name, which has an index: of thousands PostgreSQL would look for the first among all there are.
+    named = [
+        sa.select(table.id).where(table.owner_id == account_id).order_by(table.name).limit(1).scalar_subquery()
+        for table in (Station, StationGroup)
+    ]
+    owned: list[sa.ColumnElement[bool]] = [first.is_not(None) for first in named]
+    owned += [sa.exists().where(table.owner_id == account_id) for table in (ChargingSession, Grant, ExportTask)]
     latest = sa.select(sa.func.max(ChargingSession.started_at))
     own = latest.where(ChargingSession.owner_id == account_id).scalar_subquery()
     by_grant = latest.where(charging.shared_sessions(account_id)).scalar_subquery()

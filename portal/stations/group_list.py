@@ -61,16 +61,16 @@ def groups(
     return Page(rows, number, total)
 
 
-def choices(session: Session, account_id: int) -> list[tuple[int, str]]:
+def choices(session: Session, mine: Reach) -> list[tuple[int, str]]:
     """Groups to filter by, as pairs of id and name: the account's own, then those shared with it."""
     own = (
         sa.select(StationGroup.id, StationGroup.name)
-        .where(StationGroup.owner_id == account_id)
+        .where(StationGroup.owner_id == mine.account_id)
         .order_by(StationGroup.name)
         .limit(CHOICES)
     )
     listed = [(id_, name) for id_, name in session.execute(own)]
-    shared = sorted(reach.of(session, account_id).groups.values(), key=lambda g: (g.name, g.id))
+    shared = sorted(mine.groups.values(), key=lambda g: (g.name, g.id))
     return listed + [(g.id, g.name) for g in shared[:CHOICES]]
 
 

@@ -46,7 +46,7 @@ class _Branch:
 
 def stations(
     session: Session,
-    account_id: int,
+    mine: Reach,
     *,
     relation: Relation | None = None,
     text: str = "",
@@ -55,7 +55,6 @@ def stations(
 ) -> Page[StationRow]:
     """A page of the stations the account owns, manages and views, or of one of these relations, that contain the text
     and are in the group; NotThere for a group it may not see. `total` is exact up to REACHABLE."""
-    mine = reach.of(session, account_id)
     branches = _branches(session, mine, relation, station_group_id)
     page = _page(session, branches, search.cleaned(text), number)
     return replace(page, items=_rows(session, mine, page.items))

@@ -22,6 +22,7 @@ from portal.stations import (
     operations,
     pages,
     queries,
+    reach,
     refused_fields,
     search,
     states,
@@ -44,9 +45,10 @@ def list_stations() -> str:
 def listed(session: Session, account_id: int) -> dict[str, Any]:
     """What the list of stations shows to the account, as the address of the page asks."""
     text, group_id = search.cleaned(request.args.get("q")), pages.whole_number("group")
+    mine = reach.of(session, account_id)
     page = station_list.stations(
         session,
-        account_id,
+        mine,
         relation=pages.relation(),
         text=text,
         station_group_id=group_id,
@@ -57,7 +59,7 @@ def listed(session: Session, account_id: int) -> dict[str, Any]:
         "text": text,
         "show": pages.relation() or "",
         "group_id": group_id,
-        "groups": group_list.choices(session, account_id),
+        "groups": group_list.choices(session, mine),
         "reachable": station_list.REACHABLE,
         "labels": labels,
     }

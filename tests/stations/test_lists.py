@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from portal.core.errors import NotThere
 from portal.licences.models import Kind
-from portal.stations import group_list, operations, queries, station_list
+from portal.stations import group_list, operations, queries, reach, station_list
 from portal.stations.models import Station
 from portal.stations.operations import StationValues
 from portal.stations.reach import Relation
@@ -15,7 +15,7 @@ from tests.stations.scene import Scene
 
 
 def names(session: Session, account: object, **how: object) -> list[str]:
-    return [row.station.name for row in station_list.stations(session, account.id, **how).items]
+    return [row.station.name for row in station_list.stations(session, reach.of(session, account.id), **how).items]
 
 
 def group_names(session: Session, account: object, **how: object) -> list[str]:
@@ -49,7 +49,7 @@ def test_own_stations_come_first_and_no_station_twice(session: Session, scene: S
     second = world.station_group(session, scene.owner)
     operations.add_stations(session, scene.owner, second, [scene.station.id])
     world.grant(session, second, "display", scene.manage.email)
-    page = station_list.stations(session, scene.manage.id)
+    page = station_list.stations(session, reach.of(session, scene.manage.id))
     assert [(row.station.name, row.relation) for row in page.items] == [("Zoo", "owned"), ("Via Nassa", "managed")]
     assert page.total == 2
 
@@ -129,11 +129,11 @@ def test_pages_hold_every_station_once(session: Session, scene: Scene) -> None:
     world.grant(session, scene.group, "display", account.email)
     for number in range(60):
         world.station(session, account, f"Own {number:02}")
-    pages = [station_list.stations(session, account.id, number=number) for number in (1, 2)]
+    pages = [station_list.stations(session, reach.of(session, account.id), number=number) for number in (1, 2)]
     found = [row.station.name for page in pages for row in page.items]
     assert found == [f"Own {number:02}" for number in range(60)] + ["Via Nassa"]
     assert [page.total for page in pages] == [61, 61]
-    assert station_list.stations(session, account.id, number=9).number == 1
+    assert station_list.stations(session, reach.of(session, account.id), number=9).number == 1
 
 
 def test_groups_are_listed_with_their_figures(session: Session, scene: Scene) -> None:

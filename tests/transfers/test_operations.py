@@ -28,7 +28,7 @@ from portal.maintenance import operations as maintenance
 from portal.maintenance import recipients
 from portal.maintenance.models import MaintenanceEntry, MaintenanceRecipient
 from portal.sharing.models import Invitation, Transfer
-from portal.stations import queries, station_list
+from portal.stations import queries, reach, station_list
 from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
 from portal.transfers import inventory, operations, things
 from portal.transfers.things import Kind, State, Thing
@@ -163,14 +163,14 @@ def test_access_of_the_givers_people_is_dead_at_once(session: Session, place: Si
     world.grant(session, place.group, "manage", place.users)
     world.grant(session, place.other, "manage", "sub@x.example")
     a, b = place.a.id, place.b.id
-    assert station_list.stations(session, place.sub.id).total == 2
+    assert station_list.stations(session, reach.of(session, place.sub.id)).total == 2
     taken(session, place)
     for account in (place.giver, place.sub):
         assert authz.why(session, account.id, place.group.id, "station_group:view") == []
         stations = [session.get_one(Station, row_id) for row_id in (a, b)]
         assert not any(queries.may(session, account.id, "station:view", station) for station in stations)
-        assert station_list.stations(session, account.id).total == 0
-    assert station_list.stations(session, place.receiver.id).total == 2
+        assert station_list.stations(session, reach.of(session, account.id)).total == 0
+    assert station_list.stations(session, reach.of(session, place.receiver.id)).total == 2
 
 
 def test_a_station_leaves_every_group_of_its_old_owner(session: Session, place: SimpleNamespace) -> None:

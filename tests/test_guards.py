@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
 from portal.access import price_rules, special_users
+from portal.access.models import SpecialUserRequest
 from portal.access.prices import Price
 from portal.access.typed import Offer
 from portal.accounts.models import Account
@@ -260,6 +261,9 @@ def examples(session: Session, owner: Account) -> Ids:
         "run_id": run_id,
         "session_import_id": import_id,
         "special_user_id": special_user.id,
+        "special_user_request_id": added(
+            SpecialUserRequest(owner_id=owner.id, station_group_id=group.id, account_id=others.owner_id)
+        ),
         "station_group_id": group.id,
         "station_id": station.id,
         "task_id": task_id,

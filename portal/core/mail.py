@@ -36,6 +36,7 @@ JUDGES = {
     "maintenance": "portal.maintenance.telling.receives",
     "maintenance_told": "portal.maintenance.telling.receives_confirmed",
     "operator": "portal.licences.telling.is_operator",
+    "special_user_request": "portal.access.requests.is_waiting",
 }
 PORTS = {"smtp": 25, "smtps": 465, "smtp+starttls": 587}
 

@@ -5,6 +5,7 @@ from typing import Any
 from flask import Blueprint, render_template
 from flask_babel import format_date
 
+from portal.access import requests
 from portal.accounts.login import current_account
 from portal.accounts.models import Account
 from portal.charging import queries as charging
@@ -29,10 +30,14 @@ QUIET = ("ok", "running", "paused")  # a task that nobody has to look after
 def show() -> str:
     account = current_account()
     steps = queries.steps(db.session(), account.id)
-    inert = sharing.inert_for(db.session(), account)
+    first = {
+        "steps": steps,
+        "inert": sharing.inert_for(db.session(), account),
+        "asked_for": requests.waiting_for(db.session(), account.id) if steps.has_grant else [],
+    }
     if steps.is_new:
-        return render_template("dashboard/new.html", steps=steps, inert=inert)
-    return render_template("dashboard/show.html", steps=steps, inert=inert, **_figures(account, steps))
+        return render_template("dashboard/new.html", **first)
+    return render_template("dashboard/show.html", **first, **_figures(account, steps))
 
 
 def _figures(account: Account, steps: queries.Steps) -> dict[str, Any]:

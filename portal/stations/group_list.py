@@ -10,7 +10,15 @@ from portal.accounts.models import Account
 from portal.core import authz, clock, paging
 from portal.core.paging import Page
 from portal.stations import queries, reach, search
-from portal.stations.models import Connector, Grant, Station, StationGroup, StationGroupStation
+from portal.stations.models import (
+    Access,
+    Connector,
+    Grant,
+    OpeningTime,
+    Station,
+    StationGroup,
+    StationGroupStation,
+)
 from portal.stations.reach import Reach, Relation
 
 COUNTED = 10_000  # stations of a group that are counted; its connectors are those of as many stations
@@ -74,11 +82,21 @@ def choices(session: Session, mine: Reach) -> list[tuple[int, str]]:
     return listed + [(g.id, g.name) for g in shared[:CHOICES]]
 
 
-def sizes(session: Session, group: StationGroup) -> tuple[int, int]:
-    """How many stations, up to COUNTED, and connectors a group has."""
+def sizes(session: Session, group: StationGroup) -> tuple[int, int, bool]:
+    """How many stations, up to COUNTED, and connectors a group has; and whether one of them is Limited, always or at
+    times."""
     stations, connectors = _figures()
-    row = session.execute(sa.select(stations, connectors).where(StationGroup.id == group.id)).one()
-    return row[0], row[1]
+    member = StationGroupStation
+    at_times = sa.exists().where(OpeningTime.connector_id == Connector.id, OpeningTime.access == Access.LIMITED.value)
+    limited = (
+        sa.select(Connector.id)
+        .join(member, member.station_id == Connector.station_id)
+        .where(member.station_group_id == group.id)
+        .where(sa.or_(Connector.access == Access.LIMITED.value, at_times))
+        .exists()
+    )
+    row = session.execute(sa.select(stations, connectors, limited).where(StationGroup.id == group.id)).one()
+    return row[0], row[1], bool(row[2])
 
 
 def _count(session: Session, conditions: Sequence[sa.ColumnElement[bool]]) -> int:

@@ -127,6 +127,12 @@ class Connector(Base):
         cascade="all, delete-orphan", passive_deletes=True, order_by="OpeningTime.weekday, OpeningTime.opens"
     )
 
+    @property
+    def may_be_limited(self) -> bool:
+        """Whether it is Limited, always or at times."""
+        accesses = [self.access, *(window.access for window in self.opening_times)]
+        return Access.LIMITED.value in accesses
+
 
 class OpeningTime(Base):
     """A weekly window in which a connector has another access and other prices. Minutes of the local day; weekday 7

@@ -1,0 +1,134 @@
+"""Requests to be entered as special user: whoever holds a station group by an authorisation asks, its owner decides.
+
+Consent is the owner's. A request ends with its cause, as the Limited rule does (`limited`). Nothing commits.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Session
+
+from portal.access import limited, special_users
+from portal.access.limited import Area, Missing
+from portal.access.models import SpecialUserRequest
+from portal.accounts.links import Links
+from portal.accounts.models import Account, UserGroup
+from portal.core import audit, authz, clock, letters, mail
+from portal.core.db import LARGEST_ID
+from portal.core.errors import NotAllowed, NotThere, RuleBroken
+from portal.sharing import turns
+from portal.stations.models import StationGroup
+
+ASK_AGAIN = timedelta(days=30)  # after the owner has declined
+
+
+class Open(NamedTuple):
+    """A request that waits for its owner's answer."""
+
+    row: SpecialUserRequest
+    email: str
+
+
+def request(session: Session, account_id: int, action: str, row_id: int) -> SpecialUserRequest:
+    """The request, for the owner of its station group. NotThere for others, NotAllowed for what no owner may."""
+    row = session.get(SpecialUserRequest, row_id) if row_id <= LARGEST_ID else None
+    if row is None or row.owner_id != account_id:
+        raise NotThere
+    if not authz.owner_may(action):
+        raise NotAllowed
+    return row
+
+
+def of_holder(session: Session, account_id: int, station_group_ids: Collection[int]) -> SpecialUserRequest | None:
+    """What the account has asked for last on one of these station groups."""
+    table = SpecialUserRequest
+    mine = sa.select(table).where(table.account_id == account_id, table.station_group_id.in_(station_group_ids))
+    return session.scalars(mine.order_by(table.asked_at.desc()).limit(1)).first()
+
+
+def waiting(session: Session, found: Sequence[Missing]) -> list[Open]:
+    """The requests of those who are missing, which the owner has not declined, the oldest first. One statement."""
+    table, wanted = (
+        SpecialUserRequest,
+        {(one.holder.station_group_id, email) for one in found for email in one.addresses},
+    )
+    groups = {one.holder.station_group_id for one in found}
+    rows = sa.select(table, Account.email).join(Account, Account.id == table.account_id)
+    rows = rows.where(table.station_group_id.in_(groups), table.declined_at.is_(None)).order_by(table.id)
+    return [Open(row, email) for row, email in session.execute(rows) if (row.station_group_id, email) in wanted]
+
+
+def waiting_for(session: Session, owner_id: int) -> Sequence[StationGroup]:
+    """The station groups of the owner on which somebody who still holds them has asked and is not entered yet, by
+    name; one statement."""
+    table, held = SpecialUserRequest, authz.standing
+    holds = sa.exists().where(held.c.account_id == table.account_id, held.c.station_group_id == table.station_group_id)
+    asked = sa.select(table.station_group_id).where(table.owner_id == owner_id, table.declined_at.is_(None), holds)
+    wanted = sa.select(StationGroup).where(StationGroup.id.in_(asked), StationGroup.owner_id == owner_id)
+    return session.scalars(wanted.order_by(StationGroup.name)).all()
+
+
+def ask(session: Session, to: Links, actor: Account, group: StationGroup) -> None:
+    """Ask the owner to enter the actor at the station group, and tell him by mail in his language. RuleBroken where the
+    actor lacks nothing, or where the owner has declined within ASK_AGAIN; asked twice is asked once."""
+    turns.take(session, [group.id])
+    if actor.id == group.owner_id or not limited.of_holder(session, Area(group.owner_id, [group.id]), actor.email):
+        raise RuleBroken("", "You are a special user wherever it is needed already.")
+    row = of_holder(session, actor.id, [group.id])
+    if row is not None and row.declined_at is None:
+        return
+    if row is not None and row.declined_at is not None and row.declined_at > clock.now() - ASK_AGAIN:
+        raise RuleBroken("", "The owner has declined. You can ask again after %(days)s days.", days=ASK_AGAIN.days)
+    row = row or SpecialUserRequest(station_group_id=group.id, owner_id=group.owner_id, account_id=actor.id)
+    row.asked_at, row.declined_at = clock.now(), None
+    session.add(row)
+    session.flush()
+    subject = f"station_group/{group.id}"
+    audit.record(session, "special_user:ask", subject, actor_id=actor.id, owner_id=group.owner_id)
+    owner, page = session.get_one(Account, group.owner_id), to.page(f"/station-groups/{group.id}")
+    told = {"asker": actor.email, "group": group.name, "page": page}
+    letter = letters.post(session, owner.email, owner.language, "special_user_asked", **told)
+    mail.judge_at_sending(letter, "special_user_request", [row.id])
+
+
+def is_waiting(session: Session, recipient: str, ids: Sequence[int]) -> bool:
+    """Whether all these requests still wait for the answer of the account with this address: judges the letter."""
+    table = SpecialUserRequest
+    mine = sa.select(sa.func.count()).select_from(table).join(Account, Account.id == table.owner_id)
+    mine = mine.where(table.id.in_(ids), table.declined_at.is_(None), Account.email == recipient)
+    return session.scalar(mine) == len(ids)
+
+
+def decline(session: Session, actor: Account, row: SpecialUserRequest) -> None:
+    """Say no to a request; harmless when it has been said already."""
+    row.declined_at = row.declined_at or clock.now()
+    asker = session.get_one(Account, row.account_id)
+    subject = f"station_group/{row.station_group_id}"
+    detail = {"email": asker.email}
+    audit.record(session, "special_user:decline", subject, actor_id=actor.id, owner_id=row.owner_id, **detail)
+
+
+def admit(
+    session: Session, actor: Account, group: StationGroup, email: str = "", user_group_id: int | None = None
+) -> int:
+    """Enter as special users of the station group whom the Limited rule misses there: this address, this user group,
+    or without either all of them; says how many entries that made. Nobody else is entered by it."""
+    found = limited.among_holders(session, Area(group.owner_id, [group.id]), actor.email)
+    emails = {address for one in found if one.holder.user_group_id is None or email for address in one.addresses}
+    whole = {one.holder.user_group_id for one in found if one.holder.user_group_id is not None}
+    if email or user_group_id is not None:
+        emails, whole = emails & {email}, whole & {user_group_id}
+    for one in sorted(whole):
+        special_users.add(session, actor, group, user_group=session.get_one(UserGroup, one))
+    special_users.add_all(session, actor, group, sorted(emails))
+    _close(session, group, emails.union(*(one.addresses for one in found if one.holder.user_group_id in whole)))
+    return len(whole) + len(emails)
+
+
+def _close(session: Session, group: StationGroup, emails: Collection[str]) -> None:
+    """The requests of those who are entered are answered."""
+    table = SpecialUserRequest
+    askers = sa.select(Account.id).where(Account.email.in_(emails))
+    session.execute(sa.delete(table).where(table.station_group_id == group.id, table.account_id.in_(askers)))

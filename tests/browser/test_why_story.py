@@ -120,6 +120,9 @@ def test_a_member_sees_what_is_shared_with_him_and_through_what(log_in: LogIn) -
     row = page.get_by_role("row", name=re.compile("AsO2"))
     expect(row).to_contain_text("Administrate group")
     expect(row).to_contain_text("Piquet")
+    row.get_by_role("button", name="AsO2 is still needed").click()
+    expect(page.get_by_role("main")).to_contain_text("1 authorisation is confirmed as still needed.")
+    expect(row).to_contain_text("for all of this user group")
 
     with page.expect_download() as downloaded:
         page.get_by_role("main").get_by_role("link", name="Download as CSV").click()

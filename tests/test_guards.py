@@ -26,7 +26,7 @@ from portal.delivery.models import Destination, DestinationLoan
 from portal.exports.models import ExportFile, ExportGap, ExportRun, ExportTask, Formatter, FormatterLoan, WebhookMessage
 from portal.licences.models import Kind
 from portal.maintenance.models import MaintenanceEntry, MaintenanceRecipient
-from portal.reports.models import Report, ReportFile
+from portal.reports.models import Report, ReportFile, ReportSchedule
 from portal.sharing.models import Invitation, Transfer
 from portal.stations.models import Connector, StationGroup
 from tests import world
@@ -207,6 +207,15 @@ def examples(session: Session, owner: Account) -> Ids:
         )
     )
     price_rule = price_rules.add(session, owner, users.id, None, Offer(Price(3000)))
+    scheduled = ReportSchedule(
+        account_id=owner.id,
+        subject="station",
+        station_id=station.id,
+        title="Station",
+        kinds=["csv"],
+        recipients=["reader@x.example"],
+        next_month=day,
+    )
     letter = mail.post(session, "somebody@x.example", "Subject", "Text")
     session.flush()
     return {
@@ -255,6 +264,7 @@ def examples(session: Session, owner: Account) -> Ids:
         "own_grant_id": received.id,
         "report_file_id": added(ReportFile(report_id=report_id, kind="csv", file_id=reported.id)),
         "report_id": report_id,
+        "report_schedule_id": added(scheduled),
         "row_id": flagged.id,
         "position": 0,
         "price_rule_id": price_rule.id,

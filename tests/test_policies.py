@@ -18,7 +18,6 @@ ASKING = {
 RESERVED = {
     "mapping:edit": "a saved mapping is edited within an import today",
     "alarm:edit": "comes with the OCPP gateway",
-    "report:schedule": "comes with reports",
 }
 
 

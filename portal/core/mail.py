@@ -35,6 +35,7 @@ JUDGES = {
     "grant_holder": "portal.sharing.reminders.still_holds",
     "maintenance": "portal.maintenance.telling.receives",
     "maintenance_told": "portal.maintenance.telling.receives_confirmed",
+    "report": "portal.reports.telling.may_open",
     "operator": "portal.licences.telling.is_operator",
     "special_user_request": "portal.access.requests.is_waiting",
 }

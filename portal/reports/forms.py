@@ -6,14 +6,15 @@ from decimal import Decimal
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import DateField, DecimalField, RadioField, SelectField, SelectMultipleField
-from wtforms.validators import NumberRange, Optional
+from wtforms import DateField, DecimalField, RadioField, SelectField, SelectMultipleField, TextAreaField
+from wtforms.validators import Length, NumberRange, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from portal.core.errors import RuleBroken
 from portal.reports.labels import KINDS, PERIODS, SUBJECTS
 from portal.reports.models import FileKind, Subject
 from portal.reports.queries import TO_CHOOSE, Choices
+from portal.reports.schedules import Wanted
 
 YEARS = range(2000, 2200)
 
@@ -79,6 +80,22 @@ class OrderForm(SubjectFields):
             last = today.replace(day=1) - timedelta(days=1)
             return last.replace(day=1), last
         return _day("first_day", self.first_day.data), _day("last_day", self.last_day.data)
+
+
+class ScheduleForm(SubjectFields):
+    recipients = TextAreaField(
+        _l("Further recipients"),
+        [Optional(), Length(max=10_000)],
+        description=_l(
+            "E-mail addresses. Each gets a report of his own as long as his account may see what it is about; who may"
+            " not, gets nothing."
+        ),
+        render_kw={"rows": 3, "autocomplete": "off", "spellcheck": "false"},
+    )
+
+    def wanted(self) -> Wanted:
+        """What was typed in. RuleBroken where it is about nothing."""
+        return Wanted(self.about(), self.kinds.data or [], self.vat_permille, self.recipients.data or "")
 
 
 def _day(field: str, day: date | None) -> date:

@@ -37,7 +37,10 @@ class ReportSchedule(Base):
     """A report of the month before, made on the first of each month for an account, as long as it may see it."""
 
     __tablename__ = "report_schedule"
-    __table_args__ = (sa.Index("ix_report_schedule_account_id", "account_id"),)
+    __table_args__ = (
+        sa.Index("ix_report_schedule_account_id", "account_id"),
+        sa.Index("ix_report_schedule_next_month", "next_month"),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))
@@ -49,6 +52,7 @@ class ReportSchedule(Base):
     driver_id: Mapped[int | None] = mapped_column(sa.ForeignKey("driver.id", ondelete="CASCADE"), index=True)
     kinds: Mapped[list[Any]]  # of files
     vat_permille: Mapped[int | None]
+    title: Mapped[str] = mapped_column(sa.String(200))  # the subject's name when it was set up
     recipients: Mapped[list[Any]]  # further e-mails; each gets it only while its account may see the subject
     next_month: Mapped[date]  # first day of the month that is reported next
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
@@ -61,6 +65,7 @@ class Report(Base):
     __table_args__ = (
         sa.Index("ix_report_account_id_created_at", "account_id", "created_at"),
         sa.Index("ix_report_state", "state"),
+        sa.Index("ix_report_to_tell", "to_tell", "state"),
         sa.CheckConstraint("last_day >= first_day", "ends_after_it_starts"),
     )
 
@@ -92,6 +97,7 @@ class Report(Base):
     schedule_id: Mapped[int | None] = mapped_column(
         sa.ForeignKey("report_schedule.id", ondelete="SET NULL"), index=True
     )
+    to_tell: Mapped[bool] = mapped_column(default=False)  # a letter is due once it is done
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     finished_at: Mapped[datetime | None]
     files: Mapped[list["ReportFile"]] = relationship(

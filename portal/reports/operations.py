@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.core import audit, background, files
 from portal.core.errors import NotThere, RuleBroken
+from portal.licences import queries as licences
 from portal.reports import queries, scope
 from portal.reports.models import FileKind, Report, Subject
 
@@ -32,9 +33,8 @@ def order(
         raise RuleBroken("last_day", "The last day lies before the first.")
     if last - first > LONGEST:
         raise RuleBroken("last_day", "A report spans at most ten years.")
-    chosen = [kind.value for kind in FileKind if kind in kinds]
-    if not chosen:
-        raise RuleBroken("kinds", "Choose at least one kind of file.")
+    chosen = chosen_kinds(kinds)
+    check_licence(session, actor)
     if queries.unfinished(session, actor.id) >= MOST_WAITING:
         raise RuleBroken("", "Many of your reports are still being made. Order this one when they are done.")
     report = Report(
@@ -58,6 +58,20 @@ def order(
     audit.record(session, "report:create", f"report/{report.id}", actor_id=actor.id, owner_id=found.owner_id, **told)
     background.ring_after_commit(session, QUEUE)
     return report
+
+
+def chosen_kinds(kinds: Collection[str]) -> list[str]:
+    """These kinds of files, each once. RuleBroken where none is known."""
+    chosen = [kind.value for kind in FileKind if kind in kinds]
+    if not chosen:
+        raise RuleBroken("kinds", "Choose at least one kind of file.")
+    return chosen
+
+
+def check_licence(session: Session, actor: Account) -> None:
+    """RuleBroken while the actor lacks the licence for reports."""
+    if licences.lacking(session, actor.id, scope.ACTION):
+        raise RuleBroken("", "The licence Reports is missing: request it first.")
 
 
 def delete(session: Session, actor: Account, report: Report) -> None:

@@ -11,7 +11,7 @@ from portal.core import authz, paging
 from portal.core.errors import NotThere
 from portal.core.files import StoredFile
 from portal.reports import scope
-from portal.reports.models import Report, ReportFile, ReportState, Subject
+from portal.reports.models import Report, ReportFile, ReportSchedule, ReportState, Subject
 from portal.stations.models import Station, StationGroup
 from portal.stations.queries import visible_stations
 
@@ -44,6 +44,23 @@ def reports(session: Session, account_id: int, number: int) -> paging.Page[Repor
     mine = Report.account_id == account_id
     total = session.scalar(sa.select(sa.func.count()).select_from(Report).where(mine)) or 0
     wanted = sa.select(Report).where(mine).order_by(Report.created_at.desc(), Report.id.desc())
+    rows = session.scalars(wanted.limit(paging.SIZE).offset(paging.offset(number))).all()
+    return paging.Page(rows, max(1, number), total)
+
+
+def schedule(session: Session, account_id: int, _action: str, row_id: int) -> ReportSchedule:
+    """The account's own monthly report; NotThere for everybody else."""
+    row = session.get(ReportSchedule, row_id)
+    if row is None or row.account_id != account_id:
+        raise NotThere
+    return row
+
+
+def schedules(session: Session, account_id: int, number: int) -> paging.Page[ReportSchedule]:
+    """A page of the account's monthly reports, by name."""
+    mine = ReportSchedule.account_id == account_id
+    total = session.scalar(sa.select(sa.func.count()).select_from(ReportSchedule).where(mine)) or 0
+    wanted = sa.select(ReportSchedule).where(mine).order_by(ReportSchedule.title, ReportSchedule.id)
     rows = session.scalars(wanted.limit(paging.SIZE).offset(paging.offset(number))).all()
     return paging.Page(rows, max(1, number), total)
 

@@ -1,24 +1,23 @@
 """Reports: the list, ordering, one of them with its files."""
 
-from flask import Blueprint, Response, flash, redirect, render_template, request, stream_with_context, url_for
+from flask import Response, flash, redirect, render_template, request, stream_with_context, url_for
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as Redirect
 
-from portal.accounts.blueprint import reader
 from portal.accounts.login import current_account
 from portal.charging import arguments
 from portal.core import clock, files, forms, web
 from portal.core.db import db
 from portal.core.errors import RuleBroken
 from portal.core.files import StoredFile
-from portal.core.web import guard, limiter
+from portal.core.web import guard
 from portal.licences import queries as licences
-from portal.reports import labels, operations, queries, scope
+from portal.reports import labels, operations, queries, schedule_views, scope
+from portal.reports.blueprint import bp, order_limit, tabs
 from portal.reports.forms import OrderForm, subject_of
 from portal.reports.models import FileKind, Report, ReportFile, ReportState, Subject
 
-bp = Blueprint("reports", __name__, url_prefix="/reports")
 Page = str | tuple[str, int] | Redirect
 TYPES = {
     FileKind.PDF: "application/pdf",
@@ -26,8 +25,6 @@ TYPES = {
     FileKind.EXTENDED_CSV: "text/csv; charset=utf-8",
     FileKind.XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-# A report takes a worker for minutes, and its files stay.
-order_limit = limiter.shared_limit("60 per hour; 300 per day", "reports", key_func=reader, methods=["POST"])
 
 
 @bp.get("")
@@ -46,7 +43,7 @@ def list_states() -> str:
 def _list(template: str) -> str:
     page = queries.reports(db.session(), current_account().id, web.page_number())
     live = any(row.state in queries.UNFINISHED for row in page.items)
-    return render_template(template, page=page, live=live, labels=labels)
+    return render_template(template, page=page, live=live, labels=labels, tabs=tabs("reports"))
 
 
 @bp.route("/new", methods=["GET", "POST"])
@@ -125,3 +122,4 @@ def delete(report: Report) -> Page:
 
 
 blueprints = (bp,)
+__all__ = ["blueprints", "schedule_views"]  # the latter adds its pages to the blueprint

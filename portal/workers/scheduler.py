@@ -25,6 +25,8 @@ from portal.exports import digests, retention, waiting, webhooks
 from portal.exports import jobs as exports
 from portal.licences import telling as licences
 from portal.reports import jobs as reports
+from portal.reports import schedules
+from portal.reports import telling as reports_telling
 from portal.sharing import invitations, reminders, review_reminders
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ CHORES: tuple[Chore, ...] = (
     licences.announce_ends,
     licences.tell_operators,
     review_reminders.remind,
+    schedules.make_due,
+    reports_telling.tell_of_finished,
     waiting.Watch(),
     digests.Digests(),
     retention.ClearFiles(),

@@ -30,6 +30,7 @@ EXAMPLES = {
     "own_grant_id": "SELECT min(id) FROM station_group_grant WHERE email = 'master@demo.example'",
     "position": "SELECT min(position) FROM export_file",
     "report_file_id": "SELECT min(id) FROM report_file",
+    "report_schedule_id": "SELECT min(id) FROM report_schedule",
     "report_id": "SELECT min(id) FROM report",
     "price_rule_id": "SELECT min(id) FROM price_rule",
     "row_id": "SELECT min(id) FROM flagged_row",

@@ -26,6 +26,7 @@ def _report_schedule() -> None:
         sa.Column("driver_id", sa.Integer(), nullable=True),
         sa.Column("kinds", sa.JSON(), nullable=False),
         sa.Column("vat_permille", sa.Integer(), nullable=True),
+        sa.Column("title", sa.String(length=200), nullable=False),
         sa.Column("recipients", sa.JSON(), nullable=False),
         sa.Column("next_month", sa.Date(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -46,6 +47,7 @@ def _report_schedule() -> None:
     )
     op.create_index("ix_report_schedule_account_id", "report_schedule", ["account_id"], unique=False)
     op.create_index(op.f("ix_report_schedule_driver_id"), "report_schedule", ["driver_id"], unique=False)
+    op.create_index("ix_report_schedule_next_month", "report_schedule", ["next_month"], unique=False)
     op.create_index(op.f("ix_report_schedule_station_group_id"), "report_schedule", ["station_group_id"], unique=False)
     op.create_index(op.f("ix_report_schedule_station_id"), "report_schedule", ["station_id"], unique=False)
 
@@ -77,6 +79,7 @@ def _report() -> None:
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("schedule_id", sa.Integer(), nullable=True),
+        sa.Column("to_tell", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("last_day >= first_day", name=op.f("ck_report_ends_after_it_starts")),
@@ -106,6 +109,7 @@ def _report() -> None:
     op.create_index(op.f("ix_report_driver_id"), "report", ["driver_id"], unique=False)
     op.create_index(op.f("ix_report_schedule_id"), "report", ["schedule_id"], unique=False)
     op.create_index("ix_report_state", "report", ["state"], unique=False)
+    op.create_index("ix_report_to_tell", "report", ["to_tell", "state"], unique=False)
     op.create_index(op.f("ix_report_station_group_id"), "report", ["station_group_id"], unique=False)
     op.create_index(op.f("ix_report_station_id"), "report", ["station_id"], unique=False)
 

@@ -22,7 +22,7 @@ class OfferForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
     price_per_kwh = StringField(_l("Price per kWh in CHF"), description=_l("Such as 0.375"), render_kw=_DECIMAL)
     price_per_hour = StringField(_l("Price per hour in CHF"), description=_l("Such as 1.20"), render_kw=_DECIMAL)
     price_per_session = StringField(
-        _l("Price per started session in CHF"), description=_l("Such as 0.50"), render_kw=_DECIMAL
+        _l("Price per session in CHF"), description=_l("For each started one, such as 0.50"), render_kw=_DECIMAL
     )
     starts_on = DateField(_l("First day"), [Optional()], description=_l("Leave empty to begin at once."))
     ends_on = DateField(_l("Last day"), [Optional()], description=_l("Leave empty for no end."))

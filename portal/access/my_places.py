@@ -14,7 +14,7 @@ from portal.access.special_user_list import LIMITED
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import clock
 from portal.core.paging import SIZE, Page, offset
-from portal.stations.models import Connector, Station, StationGroup, StationGroupStation
+from portal.stations.models import Access, Connector, OpeningTime, Station, StationGroup, StationGroupStation
 
 NAMED = 10  # stations of a station group
 
@@ -27,7 +27,7 @@ class Line(NamedTuple):
     owner: str
     name: str
     address: str
-    stations: Sequence[str]  # of a station group, the first NAMED by name
+    stations: Sequence[str]  # of a station group, the first NAMED by name that are not Private
     user_group: str  # by which he is one; "" for his address
     decision: Decision
 
@@ -80,7 +80,9 @@ def _stations(session: Session, group_ids: set[int]) -> dict[int, list[str]]:
     place = sa.func.row_number().over(partition_by=member.station_group_id, order_by=(Station.name, Station.id))
     inside = sa.select(member.station_group_id, Station.name, Station.address, place.label("place"))
     some = (
-        inside.join(Station, Station.id == member.station_id).where(member.station_group_id.in_(group_ids)).subquery()
+        inside.join(Station, Station.id == member.station_id)
+        .where(member.station_group_id.in_(group_ids), _admits())
+        .subquery()
     )
     found: dict[int, list[str]] = {}
     for group_id, name, address, _place in session.execute(
@@ -88,6 +90,13 @@ def _stations(session: Session, group_ids: set[int]) -> dict[int, list[str]]:
     ):
         found.setdefault(group_id, []).append(f"{name}, {address}" if address else name)
     return found
+
+
+def _admits() -> sa.ColumnElement[bool]:
+    """That a Station has a connector that is not Private, always or at times."""
+    at_times = sa.exists().where(OpeningTime.connector_id == Connector.id, OpeningTime.access != Access.PRIVATE.value)
+    opened = sa.or_(Connector.access != Access.PRIVATE.value, at_times)
+    return sa.exists().where(Connector.station_id == Station.id, opened)
 
 
 def _decided(session: Session, account: Account, rows: Sequence[SpecialUser]) -> dict[int, Decision]:

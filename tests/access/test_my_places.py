@@ -26,6 +26,8 @@ def place(session: Session) -> SimpleNamespace:
     ada = world.account(session, "ada@drivers.example")
     group = world.station_group(session, owner, "Lugano")
     station = world.station(session, owner, "Centro", group)
+    station.connectors[0].access = "limited"
+    world.station(session, owner, "Closed", group)
     team = world.user_group(session, owner, "Piquet", ada.email)
     return SimpleNamespace(owner=owner, ada=ada, group=group, station=station, team=team)
 
@@ -42,6 +44,7 @@ def test_each_place_is_there_with_its_price(session: Session, place: SimpleNames
     assert len(statements) <= 12
     for text in ("Lugano", "by the user group Piquet", "CHF 0.30 per kWh", "Centro", "CHF 0.25 per kWh", "Owner"):
         assert text in page
+    assert "Closed" not in page
 
 
 def test_what_is_over_of_others_or_at_an_unconfirmed_address_is_not(

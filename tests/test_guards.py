@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 from werkzeug.routing import Rule
 
 from portal.access import price_rules, special_users
-from portal.access.models import SpecialUserRequest
+from portal.access.models import Card, SpecialUserRequest
 from portal.access.prices import Price
 from portal.access.typed import Offer
 from portal.accounts.models import Account
 from portal.charging.date_text import DateOrder
 from portal.charging.mapping import Mapping
-from portal.charging.models import ChargingSession, Driver, FlaggedRow, ImportMapping, SessionImport
+from portal.charging.models import ChargingSession, Driver, DriverCard, FlaggedRow, ImportMapping, SessionImport
 from portal.charging.table_shape import TableShape
 from portal.core import authz, files, mail
 from portal.core.db import Base
@@ -220,12 +220,14 @@ def examples(session: Session, owner: Account) -> Ids:
     session.flush()
     return {
         "account_id": owner.id,
+        "card_id": added(Card(number=f"04A2{users.id}", label="Pool car", user_group_id=users.id)),
         "charging_session_id": added(charged),
         "connector_id": connector.id,
         "destination_id": destination_id,
         "destination_loan_id": added(
             DestinationLoan(destination_id=destination_id, email="borrower@x.example", lent_by_id=owner.id)
         ),
+        "driver_card_id": added(DriverCard(driver_id=driver_id, number="04A21B7C")),
         "driver_id": driver_id,
         "export_file_id": file_id,
         "export_run_id": run_id,

@@ -151,11 +151,12 @@ Shown = tuple[str | None, str | None]
 """How somebody showed himself at a station: the address of his account, and the number of his card; none: unknown."""
 
 
-def people_of(session: Session, owner_id: int, shown: Iterable[Shown]) -> dict[Shown, Person]:
+def people_of(session: Session, owner_id: int, shown: Iterable[Shown], *, ended: bool = False) -> dict[Shown, Person]:
     """Who charges at this owner's stations. A card counts while it is active: it stands for its account's address, or
-    for a member of its user group. Four statements."""
+    for a member of its user group. With `ended` a blocked or replaced one counts as well: for whoever has looked when
+    that was. Four statements."""
     wanted = set(shown)
-    cards = _cards(session, {number for _email, number in wanted if number})
+    cards = _cards(session, {number for _email, number in wanted if number}, ended=ended)
     emails = {key: key[0] or (cards[key[1]][0] if key[1] in cards else None) for key in wanted}
     member = UserGroupMember
     inside = sa.select(member.email, member.user_group_id).join(UserGroup, UserGroup.id == member.user_group_id)
@@ -173,12 +174,14 @@ def people_of(session: Session, owner_id: int, shown: Iterable[Shown]) -> dict[S
     return found
 
 
-def _cards(session: Session, numbers: Collection[str]) -> dict[str | None, tuple[str | None, int | None]]:
-    """The address and the user group behind each active card."""
+def _cards(
+    session: Session, numbers: Collection[str], *, ended: bool
+) -> dict[str | None, tuple[str | None, int | None]]:
+    """The address and the user group behind each active card, and behind those that have ended."""
     if not numbers:
         return {}
     wanted = sa.select(Card.number, Account.email, Card.user_group_id).outerjoin(Account, Account.id == Card.account_id)
-    wanted = wanted.where(Card.number.in_(numbers), Card.state == CardState.ACTIVE.value)
+    wanted = wanted.where(Card.number.in_(numbers), *([] if ended else [Card.state == CardState.ACTIVE.value]))
     return {number: (email, group_id) for number, email, group_id in session.execute(wanted)}
 
 

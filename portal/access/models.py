@@ -133,8 +133,9 @@ class Card(Base):
     account_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id"), index=True)
     user_group_id: Mapped[int | None] = mapped_column(sa.ForeignKey("user_group.id", ondelete="CASCADE"), index=True)
     state: Mapped[str] = mapped_column(sa.String(20), default=CardState.ACTIVE.value)
-    replaced_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("card.id", ondelete="SET NULL"))
+    replaced_by_id: Mapped[int | None] = mapped_column(sa.ForeignKey("card.id", ondelete="SET NULL"), index=True)
     added_at: Mapped[datetime] = mapped_column(default=clock.now)
+    ended_at: Mapped[datetime | None]  # blocked or replaced then: what began before still counts as charged with it
 
 
 class SessionCost(Base):

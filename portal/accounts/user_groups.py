@@ -22,6 +22,9 @@ LONGEST_NAME = 120
 SEPARATORS = re.compile(r"[\s,;]+")
 NAMED = re.compile(r"[^,;\r\n<>]*<([^<>\r\n]*)>")  # how mail programs copy an address: Name <address>
 
+# Cards stand above this domain and import it; here they are a table that refers to it.
+_card = sa.table("card", sa.column("user_group_id", sa.Integer))
+
 
 class Listed(NamedTuple):
     """A user group in its owner's list."""
@@ -163,6 +166,12 @@ def addresses(text: str, field: str = "emails") -> list[str]:
     if len(good) > MOST_AT_ONCE:
         raise RuleBroken(field, "Enter at most %(most)s addresses at once.", most=MOST_AT_ONCE)
     return list(good)
+
+
+def cards(session: Session, group: UserGroup) -> int:
+    """How many RFID cards are registered for the group: they go with it."""
+    mine = sa.select(sa.func.count()).select_from(_card).where(_card.c.user_group_id == group.id)
+    return session.scalar(mine) or 0
 
 
 def create(session: Session, actor: Account, name: str, text: str = "") -> UserGroup:

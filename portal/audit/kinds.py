@@ -23,6 +23,7 @@ def _of(*resources: str) -> tuple[str, ...]:
 KINDS = {
     "sharing": Kind(_l("Sharing"), _of("grant", "invitation", "access", "review")),
     "user_groups": Kind(_l("User groups"), _of("user_group", "membership")),
+    "cards": Kind(_l("Cards"), _of("card")),
     "transfers": Kind(_l("Transfers"), _of("transfer")),
     "log_ins": Kind(_l("Log-ins"), ("account:log_", "account:wrong_password", "account:end_sessions")),
     "refused": Kind(_l("Refused actions"), ("access:refused",), ("_refused",)),

@@ -22,6 +22,8 @@ LABELS: Mapping[str, Any] = {
     "begins_at": _l("Beginning"),
     "certificate_check": _l("Certificate of the server"),
     "corrections": _l("Values that arrive or change afterwards"),
+    "costs": _l("Costs"),
+    "currency": _l("Currency"),
     "description": _l("Description"),
     "destination": _l("Destination"),
     "digest": _l("Daily digest"),
@@ -31,6 +33,7 @@ LABELS: Mapping[str, Any] = {
     "ends_at": _l("End"),
     "ends_on": _l("Last day"),
     "format": _l("Format"),
+    "five_rappen": _l("Round to five Rappen"),
     "formatter": _l("Formatter"),
     "from": _l("From"),
     "grant_default_days": _l("Usual duration in days"),
@@ -156,8 +159,13 @@ def _clock(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
+def _costs(totals: dict[str, int]) -> str:
+    return " + ".join(display.rappen(total, currency) for currency, total in totals.items()) or "–"
+
+
 SHOWN: Mapping[str, Callable[[Any], str]] = {
     "begins_at": _instant,
+    "costs": _costs,
     "ends_at": _instant,
     "ends_on": day,
     "from": _instant,

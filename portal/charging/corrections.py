@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.charging import changes, costing, flagged
+from portal.charging import changes, costing, driver_cards, flagged
 from portal.charging.coverage import cover
 from portal.charging.models import ChargingSession, FlaggedRow, FlaggedState, QuarterHour, SessionImport
 from portal.charging.moments import Instant, MomentProblem, to_utc
@@ -126,7 +126,8 @@ def _store(session: Session, actor: Account, row: FlaggedRow, of: SessionImport,
     table = ChargingSession
     origin = Origin(row.owner_id, row.import_id, row.source)
     drivers = drivers_of(session, row.owner_id, {read.driver} if read.driver else set())
-    values = session_values(origin, read, drivers.get(read.driver))
+    by_card = driver_cards.of_rows(session, row.owner_id, [read])
+    values = session_values(origin, read, drivers.get(read.driver), by_card)
     stored = session.scalar(
         sa.select(table).where(
             table.owner_id == row.owner_id, table.source == row.source, table.external_id == row.external_id

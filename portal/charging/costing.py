@@ -16,7 +16,7 @@ from portal.access import conditions, costs, deciding, prices
 from portal.access.conditions import Shown, whole_second
 from portal.access.costs import Charged, Quarter
 from portal.access.deciding import Segment
-from portal.access.models import SessionCost
+from portal.access.models import Card, CardState, SessionCost
 from portal.accounts.models import Account
 from portal.charging.models import ChargingSession, Driver, QuarterHour
 from portal.core import clock
@@ -49,7 +49,7 @@ def calculated(session: Session, owner_id: int, session_ids: Collection[int]) ->
     owner = session.get_one(Account, owner_id)
     rows = _rows(session, owner_id, session_ids)
     places = conditions.conditions_of(session, {row.connector_id for row in rows})
-    people = conditions.people_of(session, owner_id, {row.shown for row in rows})
+    people = conditions.people_of(session, owner_id, {row.shown for row in rows}, ended=True)
     decided = {
         row.id: deciding.segments(
             places[row.connector_id], people[row.shown], whole_second(row.started_at), whole_second(row.ended_at)
@@ -65,13 +65,20 @@ def _rows(session: Session, owner_id: int, session_ids: Collection[int]) -> list
     table = ChargingSession
     until = sa.func.coalesce(table.charged_until, table.ended_at, type_=table.ended_at.type)
     columns = (table.id, table.connector_id, table.started_at, until, table.ended_at, table.energy_wh)
-    wanted = sa.select(*columns, Driver.email, table.card, Station.vat_permille)
+    wanted = sa.select(*columns, Driver.email, _card(), Station.vat_permille)
     wanted = wanted.join(Connector, Connector.id == table.connector_id).join(
         Station, Station.id == Connector.station_id
     )
     wanted = wanted.outerjoin(Driver, Driver.id == table.driver_id)
+    wanted = wanted.outerjoin(Card, Card.number == table.card_number)
     wanted = wanted.where(table.id.in_(session_ids), table.owner_id == owner_id)
     return [_Row(*row[:6], (row[6], row[7]), row[8]) for row in session.execute(wanted)]
+
+
+def _card() -> sa.ColumnElement[str | None]:
+    """The number of the session's card, if that stood for somebody when the session began."""
+    in_use = sa.or_(Card.state == CardState.ACTIVE.value, Card.ended_at > ChargingSession.started_at)
+    return sa.case((in_use, ChargingSession.card_number))
 
 
 def _quarters(session: Session, session_ids: Collection[int]) -> dict[int, list[Quarter]]:

@@ -15,6 +15,8 @@ from portal.core import clock
 from portal.core.db import Base
 from portal.stations.models import IDENTIFIERS, Connector
 
+_UNKNOWN_CARD = sa.text("driver_id IS NULL AND card_number IS NOT NULL")
+
 
 class Driver(Base):
     """A driver as one owner knows him: the label of his files, and the e-mail of the driver's account if known.
@@ -50,6 +52,14 @@ class ChargingSession(Base):
         sa.Index("ix_charging_session_connector_id_started_at", "connector_id", "started_at"),
         sa.Index("ix_charging_session_driver_id_started_at", "driver_id", "started_at"),
         sa.Index("ix_charging_session_owner_id_started_at", "owner_id", "started_at"),
+        sa.Index(
+            "ix_charging_session_unknown_card",
+            "owner_id",
+            "card_number",
+            "started_at",
+            sqlite_where=_UNKNOWN_CARD,
+            postgresql_where=_UNKNOWN_CARD,
+        ),
         sa.CheckConstraint("ended_at >= started_at", "ends_after_start"),
         sa.CheckConstraint("energy_wh >= 0", "energy_is_not_negative"),
     )
@@ -58,7 +68,13 @@ class ChargingSession(Base):
     owner_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))
     connector_id: Mapped[int] = mapped_column(sa.ForeignKey("connector.id", ondelete="CASCADE"))
     driver_id: Mapped[int | None] = mapped_column(sa.ForeignKey("driver.id", ondelete="SET NULL"))
-    card: Mapped[str | None] = mapped_column(sa.String(80))
+    card: Mapped[str | None] = mapped_column(sa.String(80))  # as it stood in the file
+    # As cards are compared: portal.access.cards.compared.
+    card_number: Mapped[str | None] = mapped_column(
+        sa.String(80),
+        sa.Computed("upper(replace(replace(replace(card, ' ', ''), ':', ''), '-', ''))", persisted=True),
+    )
+    by_card: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # the driver is known by his card
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime]  # unplugged
     charged_until: Mapped[datetime | None]  # energy flowed until then; none: until the end
@@ -71,6 +87,21 @@ class ChargingSession(Base):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
     connector: Mapped[Connector] = relationship()
     driver: Mapped[Driver | None] = relationship()
+
+
+class DriverCard(Base):
+    """A card whose owner of stations has said which driver it is: sessions that name no driver get this one, those
+    that began at `since` or later; none: all."""
+
+    __tablename__ = "driver_card"
+    __table_args__ = (sa.UniqueConstraint("driver_id", "number"), sa.Index("ix_driver_card_number", "number"))
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    driver_id: Mapped[int] = mapped_column(sa.ForeignKey("driver.id", ondelete="CASCADE"))
+    number: Mapped[str] = mapped_column(sa.String(80))  # as ChargingSession.card_number
+    since: Mapped[datetime | None]
+    added_at: Mapped[datetime] = mapped_column(default=clock.now)
+    driver: Mapped[Driver] = relationship()
 
 
 class QuarterHour(Base):

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, contains_eager
 
+from portal.access.cards import compared
 from portal.access.models import SessionCost
 from portal.charging.models import ChargingSession, Driver, QuarterHour, SessionImport
 from portal.core import authz, paging
@@ -214,7 +215,7 @@ def _matches(account_id: int, text: str) -> sa.ColumnElement[bool]:
     )
     person = sa.or_(
         ChargingSession.driver_id.in_(sa.select(Driver.id).where(Driver.label.icontains(text, autoescape=True))),
-        ChargingSession.card == text,
+        ChargingSession.card_number == (compared(text) or None),
         ChargingSession.external_id == text,
     )
     return sa.or_(

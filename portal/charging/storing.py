@@ -7,7 +7,7 @@ about what another process does at the same time.
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.emails import normalise
-from portal.charging import changes, costing, lookups
+from portal.charging import changes, costing, driver_cards, lookups
 from portal.charging.models import ChargingSession, Driver, FlaggedRow, FlaggedState
 from portal.charging.quarter_rows import add_quarters, quarters_of
 from portal.charging.reading import Problem, Reading, SessionRow
@@ -158,7 +158,8 @@ def _same_as(session: Session, rows: Iterable[SessionRow]) -> set[Same]:
     places = [(int(row.station_ref), row.started_at) for row in rows]
     if not places:
         return set()
-    columns = (table.connector_id, table.started_at, table.ended_at, table.energy_wh, Driver.label, table.card)
+    label = sa.case((table.by_card, None), else_=Driver.label)  # the file did not name him
+    columns = (table.connector_id, table.started_at, table.ended_at, table.energy_wh, label, table.card)
     wanted = sa.select(*columns).outerjoin(Driver, Driver.id == table.driver_id)
     found = session.execute(wanted.where(sa.tuple_(table.connector_id, table.started_at).in_(places)))
     return {((row[0], row[1], row[2], row[3]), row[4] or "", row[5] or "") for row in found}
@@ -170,7 +171,8 @@ def _add(session: Session, origin: Origin, readings: Sequence[Reading], stored: 
     rows = [reading.session for reading in readings if reading.session]
     hold(session, origin.owner_id, {int(row.station_ref) for row in rows})
     drivers = drivers_of(session, origin.owner_id, {row.driver for row in rows if row.driver})
-    values = [session_values(origin, row, drivers.get(row.driver)) for row in rows]
+    by_card = driver_cards.of_rows(session, origin.owner_id, rows)
+    values = [session_values(origin, row, drivers.get(row.driver), by_card) for row in rows]
     inserted = sa.insert(ChargingSession).returning(ChargingSession.id, sort_by_parameter_order=True)
     ids = session.scalars(inserted, values).all()
     add_quarters(session, (quarter for key, row in zip(ids, rows, strict=True) for quarter in quarters_of(key, row)))
@@ -194,12 +196,15 @@ def hold(session: Session, owner_id: int, connector_ids: set[int]) -> None:
         raise ChangedOwner
 
 
-def session_values(origin: Origin, row: SessionRow, driver_id: int | None) -> dict[str, object]:
-    """The columns of a charging session."""
+def session_values(
+    origin: Origin, row: SessionRow, driver_id: int | None, by_card: Mapping[SessionRow, int]
+) -> dict[str, object]:
+    """The columns of a charging session. `by_card`: whose card it is, of rows that name no driver."""
     return {
         "owner_id": origin.owner_id,
         "connector_id": int(row.station_ref),
-        "driver_id": driver_id,
+        "driver_id": by_card.get(row, driver_id),
+        "by_card": row in by_card,
         "card": row.card[:80] or None,
         "started_at": row.started_at,
         "ended_at": row.ended_at,

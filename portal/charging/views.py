@@ -14,6 +14,7 @@ from portal.charging import (
     arguments,
     flagged,
     queries,
+    views_driver_cards,  # noqa: F401  adds its routes to the drivers' blueprint
     views_drivers,
     views_flagged,  # noqa: F401  adds its routes to the imports' blueprint
     views_identifiers,

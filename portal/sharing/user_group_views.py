@@ -87,6 +87,7 @@ def delete(user_group: UserGroup) -> Page:
         "user_groups/delete.html",
         group=user_group,
         members=user_groups.members(session, user_group).total,
+        cards=user_groups.cards(session, user_group),
         losses=endings.losses_with_user_group(session, user_group.id),
         ended=consequences.admitting(session, user_group_id=user_group.id),
     )

@@ -152,6 +152,22 @@ def test_a_card_stands_for_the_member_of_its_user_group(
     assert again(session, owner).total == total
 
 
+@pytest.mark.parametrize(("days", "total"), [(-1, 0), (1, 200)])
+def test_a_card_that_was_blocked_afterwards_still_stands_for_what_it_charged(
+    session: Session, owner: Account, days: int, total: int
+) -> None:
+    says(session, owner, ConnectorValues(access="limited"))
+    team = world.user_group(session, owner, "Cars")
+    admit(session, owner, user_group_id=team.id, price_per_kwh=2500, price_per_hour=0, price_per_session=0)
+    bring_in(session, owner)
+    row = session.scalars(sa.select(ChargingSession)).one()
+    ended_at = row.started_at + timedelta(days=days)
+    session.add(Card(number="04A1", user_group_id=team.id, state="blocked", ended_at=ended_at))
+    row.driver_id, row.card = None, "04:a1"
+    session.commit()
+    assert again(session, owner).total == total
+
+
 def test_parking_begins_where_energy_ended(session: Session, owner: Account) -> None:
     says(session, owner, PRICED)
     bring_in(session, owner)

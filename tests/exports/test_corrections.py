@@ -8,14 +8,15 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.charging import changes
+from portal.charging import changes, driver_cards
 from portal.charging.coverage import cover
-from portal.charging.models import EnergyChange
+from portal.charging.models import DriverCard, EnergyChange
 from portal.core.config import Settings
 from portal.core.errors import RuleBroken
 from portal.core.vault import Vault
 from portal.exports import claims, corrections, revisions
 from portal.exports.models import ExportRun, ExportValue
+from tests import world
 from tests.exports import scene as scenes
 from tests.exports.scene import BEGINS_AT, Scene, charge, plan, runs, wake
 
@@ -297,3 +298,28 @@ def test_late_energy_corrects_every_later_reading_of_the_running_register(
     assert [(run.period_start.day, run.revision) for run in runs(session)] == [(28, 0), (28, 1), (29, 0), (29, 1)]
     readings = {name: content.splitlines()[1].split(b";")[2] for name, content in scene.files().items()}
     assert readings["20260329-1.csv"] == b"1.820"
+
+
+def test_a_card_that_is_assigned_afterwards_brings_its_energy_to_its_driver(
+    session: Session, scene: Scene, work: Work
+) -> None:
+    known = world.account(session, "driver@demo.example")
+    scene.task.scope, scene.task.user_id, scene.task.corrections = "driver", known.id, "automatic"
+    scene.formatter.settings = {"file_name": "{period_start}-{revision}.csv"}
+    fleet = scenes.add_driver(session, scene.owner, known.email)
+    charge(session, scene.connectors[1], BEGINS_AT + timedelta(hours=2), 333, driver=fleet)
+    charge(session, scene.connectors[0], BEGINS_AT + timedelta(hours=10), 250).card = "04:a2:1b:7c"
+    session.commit()
+    plan(session)
+    work()
+    assert [run.energy_wh for run in runs(session)] == [333, 0]
+    driver_cards.assign(session, scene.owner, "04A21B7C", fleet)
+    session.commit()
+    plan(session)
+    work()
+    assert [(run.revision, run.energy_wh) for run in runs(session)] == [(0, 333), (1, 583), (0, 0)]
+    driver_cards.take_back(session, scene.owner, session.scalars(sa.select(DriverCard)).one())
+    session.commit()
+    plan(session)
+    work()
+    assert [(run.revision, run.energy_wh) for run in runs(session)] == [(0, 333), (1, 583), (2, 333), (0, 0)]

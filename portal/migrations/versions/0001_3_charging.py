@@ -95,6 +95,13 @@ def upgrade() -> None:
         sa.Column("connector_id", sa.Integer(), nullable=False),
         sa.Column("driver_id", sa.Integer(), nullable=True),
         sa.Column("card", sa.String(length=80), nullable=True),
+        sa.Column(
+            "card_number",
+            sa.String(length=80),
+            sa.Computed("upper(replace(replace(replace(card, ' ', ''), ':', ''), '-', ''))", persisted=True),
+            nullable=True,
+        ),
+        sa.Column("by_card", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("charged_until", sa.DateTime(timezone=True), nullable=True),
@@ -135,6 +142,28 @@ def upgrade() -> None:
         batch_op.create_index("ix_charging_session_driver_id_started_at", ["driver_id", "started_at"], unique=False)
         batch_op.create_index(batch_op.f("ix_charging_session_import_id"), ["import_id"], unique=False)
         batch_op.create_index("ix_charging_session_owner_id_started_at", ["owner_id", "started_at"], unique=False)
+        batch_op.create_index(
+            "ix_charging_session_unknown_card",
+            ["owner_id", "card_number", "started_at"],
+            unique=False,
+            sqlite_where=sa.text("driver_id IS NULL AND card_number IS NOT NULL"),
+            postgresql_where=sa.text("driver_id IS NULL AND card_number IS NOT NULL"),
+        )
+
+    op.create_table(
+        "driver_card",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("driver_id", sa.Integer(), nullable=False),
+        sa.Column("number", sa.String(length=80), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["driver_id"], ["driver.id"], name=op.f("fk_driver_card_driver_id_driver"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_driver_card")),
+        sa.UniqueConstraint("driver_id", "number", name=op.f("uq_driver_card_driver_id_number")),
+    )
+    op.create_index("ix_driver_card_number", "driver_card", ["number"], unique=False)
 
     op.create_table(
         "coverage",
@@ -234,7 +263,11 @@ def downgrade() -> None:
 
     op.drop_table("coverage")
 
+    op.drop_index("ix_driver_card_number", table_name="driver_card")
+    op.drop_table("driver_card")
+
     with op.batch_alter_table("charging_session", schema=None) as batch_op:
+        batch_op.drop_index("ix_charging_session_unknown_card")
         batch_op.drop_index("ix_charging_session_owner_id_started_at")
         batch_op.drop_index(batch_op.f("ix_charging_session_import_id"))
         batch_op.drop_index("ix_charging_session_driver_id_started_at")

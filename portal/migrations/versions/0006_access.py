@@ -31,6 +31,7 @@ def _card() -> None:
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("replaced_by_id", sa.Integer(), nullable=True),
         sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("state IN ('active', 'blocked', 'replaced')", name=op.f("ck_card_state_is_known")),
         sa.CheckConstraint(
             "(user_group_id IS NULL) <> (account_id IS NULL)", name=op.f("ck_card_of_a_user_group_or_an_account")
@@ -46,6 +47,7 @@ def _card() -> None:
         sa.UniqueConstraint("number", name=op.f("uq_card_number")),
     )
     op.create_index(op.f("ix_card_account_id"), "card", ["account_id"], unique=False)
+    op.create_index(op.f("ix_card_replaced_by_id"), "card", ["replaced_by_id"], unique=False)
     op.create_index(op.f("ix_card_user_group_id"), "card", ["user_group_id"], unique=False)
 
 

@@ -64,6 +64,7 @@ MANAGE_WRITES = {
         "name",
         "description",
         "address",
+        "canton",
         "latitude",
         "longitude",
         "support_contact",

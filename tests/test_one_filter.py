@@ -3,8 +3,10 @@ driver whom a grant hides is nowhere more than a number."""
 
 import ast
 import re
+import zipfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,15 @@ def opened(app: Flask, browser: FlaskClient, ids: Ids, **query: Any) -> Iterator
         if address.method == "GET" and not address.rule.endpoint.startswith(OUTSIDE):
             url = address.url(ids)
             answer = browser.get(url, query_string=query)
-            yield address.rule.endpoint, url, answer.get_data(as_text=True) + str(answer.headers)
+            yield address.rule.endpoint, url, _text(answer.data) + str(answer.headers)
+
+
+def _text(content: bytes) -> str:
+    """What an answer says; of a workbook what its parts say, which are packed."""
+    if not content.startswith(b"PK"):
+        return content.decode(errors="replace")
+    with zipfile.ZipFile(BytesIO(content)) as book:
+        return "".join(book.read(name).decode() for name in book.namelist())
 
 
 def a_run(session: Session, owner: Account, group_id: int, **fields: Any) -> ExportRun:

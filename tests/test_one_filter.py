@@ -263,6 +263,7 @@ LOADING = {"get", "get_one", "select", "query"}
 BEHIND_THE_GATE = {
     ("access_views.py", "Station"): "of an id that the gate has opened",
     ("giving_back_views.py", "StationGroup"): "of a grant that the gate has opened",
+    ("price_rule_views.py", "StationGroup"): "of a rule that its owner has loaded",
     ("views.py", "StationGroup"): "of a grant that the gate has opened",
     ("views_flagged.py", "Connector"): "of an id that StationLookup found, among those the importer may import to",
     ("views_import_steps.py", "Connector"): "names of ids that StationLookup found",

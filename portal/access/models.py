@@ -145,6 +145,12 @@ class SessionCost(Base):
     __tablename__ = "session_cost"
     __table_args__ = (
         sa.CheckConstraint("total = energy + time + parking + start + rounding", "parts_add_up_to_the_total"),
+        sa.Index(
+            "ix_session_cost_gap",
+            "session_id",
+            sqlite_where=sa.text("gap IS 1"),
+            postgresql_where=sa.text("gap IS true"),
+        ),
     )
 
     session_id: Mapped[int] = mapped_column(

@@ -1,11 +1,14 @@
 """Forms about accounts."""
 
+from babel.numbers import get_currency_name
+from flask_babel import get_locale
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, Field, IntegerField, PasswordField, RadioField, SelectField, StringField
 from wtforms.validators import InputRequired, Length, Optional
 
 from portal.accounts import time_zones
+from portal.accounts.charging_costs import CURRENCIES
 from portal.core.languages import LANGUAGES
 
 MUST = InputRequired(_l("This must be filled in."))
@@ -107,6 +110,19 @@ class DurationsForm(FlaskForm):  # type: ignore[misc]  # as above
         [Optional()],
         description=_l("Nobody gives access for longer, administrators included. Leave empty for no limit."),
         render_kw={"min": 1, "max": 3650},
+    )
+
+
+def _currencies() -> list[tuple[str, str]]:
+    return [(code, f"{code} – {get_currency_name(code, locale=get_locale())}") for code in CURRENCIES]
+
+
+class CostsForm(FlaskForm):  # type: ignore[misc]  # as above
+    """In what charging at the account's stations costs."""
+
+    currency = SelectField(_l("Currency"), choices=_currencies)
+    five_rappen = BooleanField(
+        _l("Round the total of a session to five Rappen"), description=_l("In other currencies to five hundredths.")
     )
 
 

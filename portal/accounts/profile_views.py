@@ -2,9 +2,10 @@
 
 from flask import flash, redirect, render_template, url_for
 from flask_babel import gettext, refresh
+from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
 
-from portal.accounts import changes, durations, login, queries
+from portal.accounts import changes, charging_costs, durations, login, queries
 from portal.accounts import forms as pages
 from portal.accounts.blueprint import Answer, bp, reader, refused, site_links
 from portal.core import forms, web
@@ -31,9 +32,19 @@ def profile() -> Answer:
             response = redirect(url_for("accounts.profile"))
             web.keep_theme(response, form.theme.data)
             return response
-    usual = pages.DurationsForm(None, obj=account)
-    page = render_template("accounts/profile.html", form=form, durations=usual, account=account)
-    return page, 422 if form.errors else 200
+    return _profile(form=form)
+
+
+def _profile(**sent: FlaskForm) -> Answer:
+    """The page with the form that was sent, and the others as they are kept."""
+    account = login.current_account()
+    shown = {
+        "form": sent.get("form") or pages.ProfileForm(None, obj=account, theme=web.theme()),
+        "durations": sent.get("durations") or pages.DurationsForm(None, obj=account),
+        "costs": sent.get("costs") or pages.CostsForm(None, obj=account),
+    }
+    wrong = any(form.errors for form in sent.values())
+    return render_template("accounts/profile.html", account=account, **shown), 422 if wrong else 200
 
 
 @bp.post("/profile/durations")
@@ -50,9 +61,26 @@ def change_durations() -> Answer:
             db.session.commit()
             flash(gettext("The durations are saved."), "success")
             return redirect(url_for("accounts.profile"))
-    profile = pages.ProfileForm(None, obj=account, theme=web.theme())
-    page = render_template("accounts/profile.html", form=profile, durations=form, account=account)
-    return page, 422 if form.errors else 200
+    return _profile(durations=form)
+
+
+@bp.post("/profile/costs")
+@guard("account:edit")
+def change_costs() -> Answer:
+    """In what charging at the account's stations costs."""
+    form = pages.CostsForm()
+    if form.validate_on_submit():
+        try:
+            charging_costs.change_costs(
+                db.session(), login.current_account(), form.currency.data, five_rappen=form.five_rappen.data
+            )
+        except RuleBroken as broken:
+            forms.show(form, broken)
+        else:
+            db.session.commit()
+            flash(gettext("Currency and rounding are saved. Existing costs stay as they are."), "success")
+            return redirect(url_for("accounts.profile"))
+    return _profile(costs=form)
 
 
 @bp.route("/profile/password", methods=["GET", "POST"])

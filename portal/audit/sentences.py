@@ -25,6 +25,7 @@ SENTENCES: Mapping[str, Any] = {
     "account:appoint_operator": _l("Became an operator"),
     "account:ask_email_change": _l("Asked for another address: %(new_email)s"),
     "account:ask_reset": _l("A link to set a new password was asked for"),
+    "account:change_costs": _l("Changed currency and rounding of costs"),
     "account:change_durations": _l("Changed for how long access is given"),
     "account:change_email": _l("Changed the address from %(old_email)s to %(new_email)s"),
     "account:change_password": _l("Changed the password"),

@@ -1,8 +1,8 @@
 """Charging sessions and drivers, as the actor may see them. No row is loaded past this gate."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -33,6 +33,9 @@ class SessionLine(NamedTuple):
     driver: str
     card: str
     number: str  # at the source
+    cost: int | None = None  # in Rappen; none: never calculated
+    currency: str = "CHF"
+    gap: bool = False  # for some of it no price applied
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,16 @@ class SessionFilter:
     import_id: int | None = None
     starts_at: datetime | None = None
     ends_at: datetime | None = None
+    without_price: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
+    """`costs`: Rappen by currency."""
+
     sessions: int
     energy_wh: int
+    costs: Mapping[str, int] = field(default_factory=dict)
 
 
 def driver_name(driver: Driver | None, *, shown: bool, brought_in: bool = False) -> str:
@@ -100,7 +107,7 @@ def sessions(
     branches, conditions = _branches(session, account_id, is_shared_with), _conditions(account_id, wanted)
     found = _found(branches, conditions, number)
     lines = _lines(session, _latest_first(account_id).join(found, found.c.id == ChargingSession.id))
-    return paging.Page(lines, max(1, number), _totals(session, branches, conditions).sessions)
+    return paging.Page(lines, max(1, number), _count(session, branches, conditions))
 
 
 def session_lines(session: Session, account_id: int, ids: Sequence[int]) -> list[SessionLine]:
@@ -111,7 +118,9 @@ def session_lines(session: Session, account_id: int, ids: Sequence[int]) -> list
 def _latest_first(account_id: int) -> sa.Select[*tuple[Any, ...]]:
     shown = shows_drivers_of_each(account_id).label("shown")
     brought_in = sa.func.coalesce(SessionImport.account_id == account_id, sa.false())
-    query = sa.select(ChargingSession, Connector, Station, Driver, shown, brought_in)
+    cost = (SessionCost.total, SessionCost.currency, SessionCost.gap)
+    query = sa.select(ChargingSession, Connector, Station, Driver, shown, brought_in, *cost)
+    query = query.outerjoin(SessionCost, SessionCost.session_id == ChargingSession.id)
     query = query.outerjoin(SessionImport, SessionImport.id == ChargingSession.import_id)
     query = query.join(Connector, Connector.id == ChargingSession.connector_id)
     query = query.join(Station, Station.id == Connector.station_id)
@@ -120,7 +129,11 @@ def _latest_first(account_id: int) -> sa.Select[*tuple[Any, ...]]:
 
 
 def _lines(session: Session, query: sa.Select[*tuple[Any, ...]]) -> list[SessionLine]:
-    return [_line(*row) for row in session.execute(query)]
+    return [_line(*row[:6])._replace(**_cost(*row[6:])) for row in session.execute(query)]
+
+
+def _cost(total: int | None, currency: str | None, gap: bool | None) -> dict[str, Any]:
+    return {} if total is None else {"cost": total, "currency": currency, "gap": gap}
 
 
 def _found(
@@ -156,13 +169,26 @@ def totals(session: Session, account_id: int, wanted: SessionFilter) -> Totals:
     return _totals(session, _branches(session, account_id, None), _conditions(account_id, wanted))
 
 
+def _count(
+    session: Session, branches: Sequence[sa.ColumnElement[bool]], conditions: Sequence[sa.ColumnElement[bool]]
+) -> int:
+    parts = [sa.select(sa.func.count()).select_from(ChargingSession).where(branch, *conditions) for branch in branches]
+    return sum(session.scalars(sa.union_all(*parts)))
+
+
 def _totals(
     session: Session, branches: Sequence[sa.ColumnElement[bool]], conditions: Sequence[sa.ColumnElement[bool]]
 ) -> Totals:
-    columns = (sa.func.count(), sa.func.coalesce(sa.func.sum(ChargingSession.energy_wh), 0))
-    parts = [sa.select(*columns).select_from(ChargingSession).where(branch, *conditions) for branch in branches]
+    sums = (sa.func.sum(ChargingSession.energy_wh), sa.func.sum(SessionCost.total))
+    wanted = sa.select(SessionCost.currency, sa.func.count(), *sums).select_from(ChargingSession)
+    wanted = wanted.outerjoin(SessionCost, SessionCost.session_id == ChargingSession.id)
+    parts = [wanted.where(branch, *conditions).group_by(SessionCost.currency) for branch in branches]
     rows = session.execute(sa.union_all(*parts)).all()
-    return Totals(sum(count for count, _energy_wh in rows), sum(int(energy_wh) for _count, energy_wh in rows))
+    costs: dict[str, int] = {}
+    for currency, _sessions, _energy_wh, total in rows:
+        if currency is not None:
+            costs[currency] = costs.get(currency, 0) + int(total)
+    return Totals(sum(row[1] for row in rows), sum(int(row[2]) for row in rows), dict(sorted(costs.items())))
 
 
 def session_line(session: Session, account_id: int, row: ChargingSession) -> SessionLine:
@@ -194,6 +220,8 @@ def _conditions(account_id: int, wanted: SessionFilter) -> list[sa.ColumnElement
         conditions.append(table.started_at >= wanted.starts_at)
     if wanted.ends_at is not None:
         conditions.append(table.started_at < wanted.ends_at)
+    if wanted.without_price:
+        conditions.append(table.id.in_(sa.select(SessionCost.session_id).where(SessionCost.gap.is_(True))))
     if wanted.text:
         conditions.append(_matches(account_id, wanted.text))
     return conditions

@@ -14,6 +14,7 @@ from portal.charging import (
     arguments,
     flagged,
     queries,
+    views_costs,
     views_driver_cards,  # noqa: F401  adds its routes to the drivers' blueprint
     views_drivers,
     views_flagged,  # noqa: F401  adds its routes to the imports' blueprint
@@ -71,6 +72,7 @@ def _wanted() -> queries.SessionFilter:
         import_id=arguments.number("import"),
         starts_at=_midnight(first) if first else None,
         ends_at=_midnight(last + timedelta(days=1)) if last else None,
+        without_price=arguments.text("price") == "none",
     )
 
 
@@ -128,4 +130,4 @@ def _one(session: Session, account_id: int, charging_session: ChargingSession) -
     }
 
 
-blueprints = (bp, views_imports.bp, views_drivers.bp, views_identifiers.bp)
+blueprints = (bp, views_costs.bp, views_imports.bp, views_drivers.bp, views_identifiers.bp)

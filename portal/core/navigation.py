@@ -50,7 +50,9 @@ MAIN = (
     Entry("station_groups.list_groups", _l("Station groups"), "group", ("station_groups.", "sharing.", "access.")),
     Entry("reviews.shared_by_me", _l("Sharing"), "share", SHARING_SECTIONS),
     Entry("user_groups.list_groups", _l("User groups"), "users", ("user_groups.", "price_rules.", "cards.")),
-    Entry("charging.list_sessions", _l("Charging sessions"), "session", ("charging.", "imports.", "drivers.")),
+    Entry(
+        "charging.list_sessions", _l("Charging sessions"), "session", ("charging.", "costs.", "imports.", "drivers.")
+    ),
     Entry("exports.list_tasks", _l("Auto-export"), "export", ("exports.", "destinations.", "formatters.")),
     Entry("reports.list_reports", _l("Reports"), "report", ("reports.",)),
     Entry("maintenance.list_work", _l("Maintenance"), "wrench", ("maintenance.",)),

@@ -45,7 +45,7 @@ def registered(session: Session, to: cards.Holder, *numbers: str) -> list[Card]:
 
 
 def states(session: Session) -> dict[str, str]:
-    found = dict(session.execute(sa.select(Card.number, Card.state).order_by(Card.id)).tuples().all())
+    found = {row.number: row.state for row in session.execute(sa.select(Card.number, Card.state).order_by(Card.id))}
     session.commit()
     return found
 

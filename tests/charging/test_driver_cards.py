@@ -41,7 +41,7 @@ def owner(session: Session) -> Account:
 def drivers(session: Session) -> dict[str, str | None]:
     """Who charged, by the number of the session in the file."""
     wanted = sa.select(ChargingSession.external_id, Driver.label).outerjoin(ChargingSession.driver)
-    found = dict(session.execute(wanted).tuples().all())
+    found = {row.external_id: row.label for row in session.execute(wanted)}
     session.commit()
     return found
 

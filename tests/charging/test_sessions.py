@@ -65,7 +65,7 @@ def test_the_owner_sees_the_latest_first_with_totals(owner: Account, logged_in: 
 
 def test_totals_are_of_the_filtered_ones(session: Session, owner: Account) -> None:
     wanted = queries.SessionFilter(driver_id=driver(session, "Ben"))
-    assert queries.totals(session, owner.id, wanted) == queries.Totals(2, 3500)
+    assert queries.totals(session, owner.id, wanted) == queries.Totals(2, 3500, {"CHF": 0})
 
 
 def test_the_period_is_local_days(owner: Account, logged_in: LogIn) -> None:

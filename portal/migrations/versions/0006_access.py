@@ -237,6 +237,14 @@ def _session_cost() -> None:
         ),
         sa.PrimaryKeyConstraint("session_id", name=op.f("pk_session_cost")),
     )
+    op.create_index(
+        "ix_session_cost_gap",
+        "session_cost",
+        ["session_id"],
+        unique=False,
+        sqlite_where=sa.text("gap IS 1"),
+        postgresql_where=sa.text("gap IS true"),
+    )
 
 
 def downgrade() -> None:

@@ -7,12 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks import (
+    cost_rules,
     export_month,
     export_quarters,
     large_world_checks,
     large_world_memory,
     large_world_pages,
     permission_checks,
+    report_rows,
     tasks_at_once,
     uploads,
     what_is_not_mine,
@@ -30,6 +32,8 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
     "what_is_not_mine": what_is_not_mine.run,
     "tasks_at_once": tasks_at_once.run,
     "uploads": uploads.run,
+    "cost_rules": cost_rules.run,
+    "report_rows": report_rows.run,
 }
 
 

@@ -21,7 +21,7 @@ from portal.core import clock, files, schema
 from portal.core.config import Settings
 from portal.core.db import session_factory
 from portal.core.errors import SettingsError
-from portal.demo import exporting, sharing, surroundings
+from portal.demo import exporting, reporting, sharing, surroundings
 from portal.demo.dates import ROWS, Shift, move, open_sessions, shift_to
 from portal.licences.models import Kind, Licence
 from portal.stations.models import Access, Connector, Grant, Permission, Station, StationGroup, StationGroupStation
@@ -71,6 +71,7 @@ def load(settings: Settings, tell: Callable[[str], None]) -> Shift:
                 surroundings.wait_for_drop_box(settings.data_dir)
                 _drivers(session)
                 exporting.load(session, settings, shift)
+                reporting.load(session, shift)
             session.commit()
     finally:
         sessions.kw["bind"].dispose()

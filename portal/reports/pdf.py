@@ -19,6 +19,7 @@ from babel.support import NullTranslations, Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from portal.core import clock
+from portal.core.errors import N_
 from portal.reports import pictures
 from portal.reports.models import Report
 from portal.reports.rows import ReportRow
@@ -57,7 +58,7 @@ def html(report: Report, owner: str, rows: list[ReportRow], summary: Summary) ->
         summary=summary,
         made_on=words.day(clock.now().astimezone(words.zone).date()),
         days=pictures.days(report.first_day, report.last_day, summary.days),
-        shares=pictures.drivers(summary.drivers, translate("without a driver"), translate("all others")),
+        shares=pictures.drivers(summary.drivers, translate(N_("without a driver")), translate(N_("all others"))),
         charging=charging,
         words=words,
         sheet=(STATIC / "css" / "report.css").as_uri(),

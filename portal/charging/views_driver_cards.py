@@ -3,6 +3,7 @@
 from datetime import datetime, time
 
 from flask import flash, redirect, render_template, request, url_for
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from werkzeug.wrappers import Response
@@ -16,7 +17,7 @@ from portal.charging.views_drivers import bp
 from portal.core import forms, web
 from portal.core.db import db
 from portal.core.display import ngettext
-from portal.core.errors import NotThere, RuleBroken
+from portal.core.errors import RuleBroken
 from portal.core.web import guard
 
 __all__ = ["bp"]
@@ -57,7 +58,8 @@ def assign_card() -> Answer:
     number = request.args.get("card", "")[:80]
     found = driver_cards.reached(session, account.id, number)
     if not found.sessions:
-        raise NotThere
+        flash(gettext("Choose a card of sessions without a driver."), "info")
+        return redirect(url_for("drivers.list_cards"))
     if form.validate_on_submit():
         day = form.since.data
         since = datetime.combine(day, time(), web.zone()) if day else None

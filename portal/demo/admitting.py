@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.access import price_rules, special_users
+from portal.access import cards, price_rules, special_users
 from portal.access.prices import Price
 from portal.access.typed import Offer
 from portal.accounts.models import Account, UserGroup
@@ -31,6 +31,16 @@ def load(session: Session, master: Account, piquet: UserGroup) -> None:
     week = Offer(Price(), today, today + timedelta(days=6))
     special_users.add(session, master, station.connectors[0], email="guest@demo.example", offer=week)
     price_rules.add(session, master, piquet.id, group.id, Offer(Price(3000)))
+    _register_cards(session, master, piquet)
+
+
+def _register_cards(session: Session, master: Account, piquet: UserGroup) -> None:
+    """A card of the account and three of the team, one of which was lost and another replaced."""
+    cards.add(session, master, master, cards.read(b"04:7B:12:9A;Key ring"))
+    team = b"04:A2:1B:7C;Piquet car 1\n04:A2:1B:7D;Piquet car 2\n04:A2:1B:7E;Spare card\n"
+    _first, second, spare = cards.add(session, master, piquet, cards.read(team))
+    cards.block(session, master, spare)
+    cards.replace(session, master, second, "04:C8:55:10")
 
 
 def _limit_at_night(session: Session, station: Station) -> None:

@@ -14,9 +14,11 @@ from portal.core.authz import ALLOWED
 # URL argument -> a row of the demo that exists, seen by its owner or the operator.
 EXAMPLES = {
     "account_id": "SELECT id FROM account WHERE email = 'manage@demo.example'",
+    "card_id": "SELECT min(id) FROM card",
     "charging_session_id": "SELECT max(id) FROM charging_session",
     "connector_id": "SELECT connector.id FROM connector JOIN station ON station.id = station_id WHERE name = 'Bl2-1'",
     "destination_id": "SELECT min(id) FROM destination",
+    "driver_card_id": "SELECT min(id) FROM driver_card",
     "driver_id": "SELECT id FROM driver WHERE label = 'Bl2-5'",
     "formatter_id": "SELECT min(id) FROM formatter",
     "grant_id": "SELECT min(id) FROM station_group_grant WHERE ends_at > '2000' AND email IS NOT NULL",

@@ -163,8 +163,8 @@ def test_nobody_else_sees_or_assigns_the_cards(session: Session, owner: Account,
     session.commit()
     browser = logged_in(reader)
     assert CARD not in browser.get("/drivers/cards").text
-    assert browser.get(f"/drivers/cards/assign?card={CARD}").status_code == 404
-    assert browser.post(f"/drivers/cards/assign?card={CARD}", data={"driver": "X", "new": "y"}).status_code == 404
+    assert browser.get(f"/drivers/cards/assign?card={CARD}").status_code == 302
+    assert browser.post(f"/drivers/cards/assign?card={CARD}", data={"driver": "X", "new": "y"}).status_code == 302
     assert drivers(session)["1"] is None
 
 

@@ -154,7 +154,7 @@ Shown = tuple[str | None, str | None]
 def people_of(session: Session, owner_id: int, shown: Iterable[Shown], *, ended: bool = False) -> dict[Shown, Person]:
     """Who charges at this owner's stations. A card counts while it is active: it stands for its account's address, or
     for a member of its user group. With `ended` a blocked or replaced one counts as well: for whoever has looked when
-    that was. Four statements."""
+    that was. Three statements."""
     wanted = set(shown)
     cards = _cards(session, {number for _email, number in wanted if number}, ended=ended)
     emails = {key: key[0] or (cards[key[1]][0] if key[1] in cards else None) for key in wanted}
@@ -164,25 +164,29 @@ def people_of(session: Session, owner_id: int, shown: Iterable[Shown], *, ended:
     groups: dict[str, set[int]] = {}
     for address, group_id in session.execute(inside):
         groups.setdefault(address, set()).add(group_id)
-    of_owner = set(session.scalars(sa.select(UserGroup.id).where(UserGroup.owner_id == owner_id)))
-    owner = session.scalar(sa.select(Account.email).where(Account.id == owner_id))
+    owner = session.get_one(Account, owner_id).email
     found = {}
     for key in wanted:
         email = emails[key]
-        his = groups.get(email or "", set()) | ({cards[key[1]][1] or 0} & of_owner if key[1] in cards else set())
+        _holder, of_card, group_owner_id = cards.get(key[1], (None, None, None))
+        by_card = {of_card} if of_card is not None and group_owner_id == owner_id else set()
+        his = groups.get(email or "", set()) | by_card
         found[key] = Person(email, frozenset(his), is_owner=email is not None and email == owner)
     return found
 
 
-def _cards(
-    session: Session, numbers: Collection[str], *, ended: bool
-) -> dict[str | None, tuple[str | None, int | None]]:
-    """The address and the user group behind each active card, and behind those that have ended."""
+_Behind = tuple[str | None, int | None, int | None]
+
+
+def _cards(session: Session, numbers: Collection[str], *, ended: bool) -> dict[str | None, _Behind]:
+    """The address, the user group and its owner behind each active card, and behind those that have ended."""
     if not numbers:
         return {}
-    wanted = sa.select(Card.number, Account.email, Card.user_group_id).outerjoin(Account, Account.id == Card.account_id)
+    wanted = sa.select(Card.number, Account.email, Card.user_group_id, UserGroup.owner_id)
+    wanted = wanted.outerjoin(Account, Account.id == Card.account_id)
+    wanted = wanted.outerjoin(UserGroup, UserGroup.id == Card.user_group_id)
     wanted = wanted.where(Card.number.in_(numbers), *([] if ended else [Card.state == CardState.ACTIVE.value]))
-    return {number: (email, group_id) for number, email, group_id in session.execute(wanted)}
+    return {number: (email, group_id, owner) for number, email, group_id, owner in session.execute(wanted)}
 
 
 def told(segments: Iterable[Segment]) -> list[Any]:

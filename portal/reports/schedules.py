@@ -91,7 +91,9 @@ def make_due(session: Session, _links: Links) -> int:
     meantime is passed by."""
     latest = (clock.now() + timedelta(days=1)).date().replace(day=1)  # somewhere on earth
     wanted = sa.select(ReportSchedule, Account).join(Account, Account.id == ReportSchedule.account_id)
-    due = session.execute(wanted.where(ReportSchedule.next_month < latest).order_by(ReportSchedule.id)).all()
+    due = session.execute(
+        wanted.where(ReportSchedule.next_month < latest).order_by(ReportSchedule.next_month, ReportSchedule.id)
+    ).all()
     licensed = licences.active_kinds(session, {account.id for _row, account in due})
     made = 0
     for row, account in due:

@@ -2,20 +2,23 @@
 
 import re
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session, sessionmaker
 
+from portal.accounts.links import Links
 from portal.accounts.models import Account
 from portal.charging.models import Driver
 from portal.core.files import StoredFile
 from portal.licences.models import Kind
-from portal.reports import jobs
-from portal.reports.models import Report, ReportFile
+from portal.reports import jobs, queries, schedules, telling
+from portal.reports.models import Report, ReportFile, ReportSchedule
 from portal.stations.models import Grant, Station, StationGroup
 from tests import world
+from tests.statements import recorded, scans_of
 
 Browser = Callable[[Account], FlaskClient]
 DAYS = {"period": "days", "first_day": "2024-03-01", "last_day": "2024-03-31"}
@@ -175,3 +178,26 @@ def test_it_is_deleted_with_its_files(
     page = browser.get("/audit?kind=reports").text
     assert "Deleted the report Garage" in page
     assert "Ordered the report Garage, " in page
+
+
+def test_lists_and_chores_walk_indexes_among_many_reports(
+    session: Session, owner: Account, group: StationGroup
+) -> None:
+    others = [world.account(session, f"other{number}@demo.example").id for number in range(60)] * 50
+    same = {"subject": "station_group", "title": "x", "kinds": ["csv"]}
+    days = {"first_day": date(2024, 3, 1), "last_day": date(2024, 3, 31), "time_zone": "UTC", "language": "en"}
+    made = {**same, **days, "state": "done", "sums": []}
+    session.execute(sa.insert(Report), [{**made, "account_id": other, "ordered_by_id": other} for other in others])
+    later = [date(2098 + number % 90, 1 + number % 12, 1) for number in range(len(others))]
+    monthly = [{"account_id": o, "next_month": day} for o, day in zip(others, later, strict=True)]
+    session.execute(sa.insert(ReportSchedule), [{**same, "recipients": [], **one} for one in monthly])
+    session.execute(sa.text("ANALYZE"))
+    session.commit()
+    with recorded() as statements:
+        queries.reports(session, owner.id, 1)
+        queries.schedules(session, owner.id, 1)
+        queries.unfinished(session, owner.id)
+        schedules.make_due(session, Links("x", "http://x.example"))
+        telling.tell_of_finished(session, Links("x", "http://x.example"))
+        jobs.waits_since(session)
+    assert scans_of(session, statements, {"report", "report_schedule"}) == []

@@ -85,7 +85,7 @@ def test_each_sees_by_his_own_eyes(
     make(session)
     assert jobs.run_due(sessions) == 2
     of_owner, of_reader = session.scalars(sa.select(Report).order_by(Report.id)).all()
-    assert b"Ben" not in content(session, of_reader, "extended_csv")
+    assert b"cmd@x" not in content(session, of_reader, "extended_csv")
     assert b"cmd@x" in content(session, of_owner, "extended_csv")
     assert (of_owner.language, of_reader.language) == ("en", "de")
 

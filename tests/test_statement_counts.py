@@ -14,7 +14,7 @@ from portal.core import clock
 from portal.delivery.models import Destination
 from portal.exports.models import ExportTask, Formatter
 from portal.licences.models import Kind
-from portal.stations.models import Connector, Grant, OpeningTime, Station, StationGroup
+from portal.stations.models import Access, Connector, Grant, OpeningTime, Station, StationGroup
 from tests import world
 from tests.statements import recorded
 from tests.test_guards import Ids, addresses, examples
@@ -58,21 +58,29 @@ def forget_use(session: Session) -> None:
     session.commit()
 
 
+@pytest.mark.parametrize("warned", [False, True], ids=["noted", "warned"])
 @pytest.mark.parametrize("who", ["owner", "sub", "operator"])
 def test_no_page_takes_more_than_twelve_statements(
-    app: Flask, session: Session, logged_in: Callable[[Account], FlaskClient], who: str
+    app: Flask, session: Session, logged_in: Callable[[Account], FlaskClient], who: str, *, warned: bool
 ) -> None:
+    """At the first visit, which notes that a grant is used; and where the Limited rule warns, at the next ones."""
     owner = world.account(session, "master@x.example", *Kind)
     ids = examples(session, owner)
     further(session, owner, ids)
     readers = {"owner": owner, "sub": world.account(session, "sub@x.example", *Kind)}
     readers["operator"] = world.account(session, "operator@x.example", operator=True)
     world.grant(session, session.get_one(StationGroup, ids["station_group_id"]), "administrate", "sub@x.example")
+    if warned:
+        session.execute(sa.update(Connector).values(access=Access.LIMITED.value))
+        session.commit()
     browser, many = logged_in(readers[who]), {}
     for address in addresses(app):
         if address.method == "GET" and not address.rule.endpoint.startswith(OUTSIDE):
             url = address.url(ids)
-            forget_use(session)
+            if warned:
+                browser.get(url)
+            else:
+                forget_use(session)
             with recorded() as statements:
                 browser.get(url)
             if len(statements) > MOST:

@@ -9,16 +9,19 @@ Whether an address has an account makes no difference, and none to what is told.
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from portal.access.models import SpecialUser
-from portal.accounts.models import UserGroup, UserGroupMember
+from portal.access.models import SpecialUser, SpecialUserRequest
+from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import clock
+from portal.core.db import UtcDateTime
 from portal.sharing.queries import not_over
 from portal.stations.models import Access, Connector, Grant, OpeningTime, StationGroupStation
+
+POINT, HOLDER, ASKED, DECLINED = range(4)  # what a row tells
 
 
 class Point(NamedTuple):
@@ -29,15 +32,31 @@ class Point(NamedTuple):
     station_group_id: int
 
 
+class Ask(NamedTuple):
+    """A request to be entered that waits for the owner's answer."""
+
+    request_id: int
+    email: str
+    asked_at: datetime
+
+
+class Asked(NamedTuple):
+    """What a holder has asked for himself, and when the owner said no."""
+
+    asked_at: datetime
+    declined_at: datetime | None
+
+
 class Holder(NamedTuple):
     """Who holds a station group by an authorisation: an address, or a user group with the addresses in it but the
-    owner's."""
+    owner's. `asks`: who of them has asked to be entered and waits for the answer."""
 
     station_group_id: int
     email: str | None = None
     user_group_id: int | None = None
     members: frozenset[str] = frozenset()
     name: str = ""  # of the user group
+    asks: tuple[Ask, ...] = ()
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -133,37 +152,46 @@ def _admitted(
     return found
 
 
+Where = tuple[Collection[Point], Mapping[int, Collection[int]]]  # and the station groups around each station
+
+
 def among_holders(session: Session, area: Area, owner_email: str) -> list[Missing]:
-    """Which holders of the area are not special users where it is Limited. At most four statements."""
+    """Which holders of the area are not special users where it is Limited. Two statements."""
     now = clock.now()
-    points = _points(session, area)
-    holders = _holders(session, area, owner_email, now) if points else []
-    if not holders:
+    rows = session.execute(sa.union_all(_points(area), _holders(area, now))).all()
+    where = _where(row for row in rows if row.kind == POINT)
+    holders = _as_holders((row for row in rows if row.kind == HOLDER), owner_email)
+    if not where[0] or not holders:
         return []
     grants, member = _live(area, now).subquery(), UserGroupMember
     given = sa.select(grants.c.email).where(grants.c.email.is_not(None))
     inside = sa.select(member.email).where(member.user_group_id.in_(sa.select(grants.c.user_group_id)))
-    return _found(session, area, points, holders, given.union(inside))
+    return _found(session, area, where, holders, given.union(inside))
 
 
-def of_holder(session: Session, area: Area, email: str) -> list[Missing]:
-    """The same for one address that holds every station group of the area. At most three statements."""
-    points = _points(session, area)
-    holders = [Holder(group_id, email) for group_id in sorted({point.station_group_id for point in points})]
-    return _found(session, area, points, holders, [email]) if points else []
+def of_holder(session: Session, area: Area, account: Account) -> tuple[list[Missing], Asked | None]:
+    """The same for one account that holds every station group of the area; and what it has asked for there last. Two
+    statements."""
+    table = SpecialUserRequest
+    ids = (table.id, table.station_group_id, _nothing(sa.Integer), _nothing(sa.Integer))
+    texts = [_nothing(sa.String) for _ in range(3)]
+    mine = sa.and_(table.account_id == account.id, table.station_group_id.in_(area.station_group_ids))
+    asked = sa.select(sa.literal(ASKED), *ids, *texts, table.asked_at).where(mine)
+    declined = sa.select(sa.literal(DECLINED), *ids, *texts, table.declined_at).where(mine)
+    rows = session.execute(sa.union_all(_points(area), asked, declined)).all()
+    where = _where(row for row in rows if row.kind == POINT)
+    holders = [Holder(group_id, account.email) for group_id in sorted({one.station_group_id for one in where[0]})]
+    found = _found(session, area, where, holders, [account.email]) if where[0] else []
+    answers = {row.connector_id: row.asked_at for row in rows if row.kind == DECLINED}
+    requests = [Asked(row.asked_at, answers[row.connector_id]) for row in rows if row.kind == ASKED]
+    return found, max(requests, key=lambda one: one.asked_at, default=None)
 
 
 def _found(
-    session: Session, area: Area, points: Collection[Point], holders: Collection[Holder], addresses: Addresses
+    session: Session, area: Area, where: Where, holders: Collection[Holder], addresses: Addresses
 ) -> list[Missing]:
+    points, inside = where
     entered = _entered(session, area.owner_id, addresses, [one.user_group_id for one in holders])
-    inside: dict[int, set[int]] = {}
-    for point in points:
-        inside.setdefault(point.station_id, set()).add(point.station_group_id)
-    known = {point.station_group_id for point in points}
-    elsewhere = {one.station_group_id for one in entered if one.station_group_id} - known
-    if elsewhere:
-        _add_memberships(session, area, elsewhere, inside)
     return missing(points, entered, inside, holders)
 
 
@@ -173,21 +201,33 @@ def _live(area: Area, now: datetime) -> sa.Select[int, str | None, int | None]:
     return wanted.where(here, Grant.revoked_at.is_(None), Grant.starts_at <= now, not_over(now))
 
 
-def _holders(session: Session, area: Area, owner_email: str, now: datetime) -> list[Holder]:
-    grants = _live(area, now).subquery()
+def _holders(area: Area, now: datetime) -> sa.Select[*tuple[Any, ...]]:
+    grants, asked = _live(area, now).subquery(), SpecialUserRequest
     member = UserGroupMember
-    rows = session.execute(
-        sa.select(grants.c.station_group_id, grants.c.email, grants.c.user_group_id, UserGroup.name, member.email)
+    address = sa.func.coalesce(member.email, grants.c.email)
+    his_request = sa.and_(asked.station_group_id == grants.c.station_group_id, asked.declined_at.is_(None))
+    ids = (grants.c.station_group_id, grants.c.user_group_id, asked.id, _nothing(sa.Integer))
+    return (
+        sa.select(sa.literal(HOLDER), *ids, grants.c.email, UserGroup.name, address, asked.asked_at)
+        .select_from(grants)
         .outerjoin(UserGroup, UserGroup.id == grants.c.user_group_id)
         .outerjoin(member, member.user_group_id == grants.c.user_group_id)
+        .outerjoin(Account, Account.email == address)
+        .outerjoin(asked, sa.and_(asked.account_id == Account.id, his_request))
         .distinct()
     )
-    members: dict[tuple[int, str | None, int | None, str], set[str]] = {}
-    for group_id, email, user_group_id, name, address in rows:
-        his = members.setdefault((group_id, email, user_group_id, name or ""), set())
-        if address and address != owner_email:
-            his.add(address)
-    found = [Holder(*key[:3], frozenset(his), key[3]) for key, his in members.items()]
+
+
+def _as_holders(rows: Iterable[sa.Row[*tuple[Any, ...]]], owner_email: str) -> list[Holder]:
+    known: dict[tuple[int, str | None, int | None, str], dict[str, Ask | None]] = {}
+    for _kind, group_id, user_group_id, request_id, _none, email, name, at, asked_at in rows:
+        his = known.setdefault((group_id, email, user_group_id, name or ""), {})
+        if at and at != owner_email:
+            his[at] = Ask(request_id, at, asked_at) if request_id else None
+    found = []
+    for key, his in known.items():
+        asks = tuple(sorted(ask for ask in his.values() if ask is not None))
+        found.append(Holder(*key[:3], frozenset(his) if key[2] else frozenset(), key[3], asks))
     return sorted(found, key=_by_name)
 
 
@@ -196,20 +236,40 @@ def _by_name(one: Holder) -> tuple[bool, str, str, int]:
     return one.email is not None, one.name.lower(), one.email or "", one.station_group_id
 
 
-def _points(session: Session, area: Area) -> list[Point]:
-    member, window = StationGroupStation, OpeningTime
+def _points(area: Area) -> sa.Select[*tuple[Any, ...]]:
+    """The Limited connectors of the area, with all station groups that their stations are in."""
+    member, around, window = StationGroupStation, aliased(StationGroupStation), OpeningTime
     at_times = sa.exists().where(window.connector_id == Connector.id, window.access == Access.LIMITED.value)
+    ids = (
+        Connector.id.label("connector_id"),
+        Connector.station_id.label("station_id"),
+        member.station_group_id.label("group_id"),
+        around.station_group_id.label("other_id"),
+    )
+    texts = [_nothing(sa.String).label(name) for name in ("email", "name", "address")]
     wanted = (
-        sa.select(Connector.id, Connector.station_id, member.station_group_id)
+        sa.select(sa.literal(POINT).label("kind"), *ids, *texts, _nothing(UtcDateTime).label("asked_at"))
         .join(member, member.station_id == Connector.station_id)
+        .join(around, around.station_id == Connector.station_id)
         .where(member.station_group_id.in_(area.station_group_ids))
         .where(sa.or_(Connector.access == Access.LIMITED.value, at_times))
     )
     if area.station_id is not None:
         wanted = wanted.where(Connector.station_id == area.station_id)
-    if area.connector_id is not None:
-        wanted = wanted.where(Connector.id == area.connector_id)
-    return [Point(*row) for row in session.execute(wanted)]
+    return wanted if area.connector_id is None else wanted.where(Connector.id == area.connector_id)
+
+
+def _nothing(kind: type[Any]) -> sa.ColumnElement[Any]:
+    return sa.cast(sa.null(), kind)
+
+
+def _where(rows: Iterable[sa.Row[*tuple[Any, ...]]]) -> Where:
+    points: set[Point] = set()
+    inside: dict[int, set[int]] = {}
+    for row in rows:
+        points.add(Point(row.connector_id, row.station_id, row.group_id))
+        inside.setdefault(row.station_id, set()).add(row.other_id)
+    return sorted(points), inside
 
 
 def _entered(
@@ -235,13 +295,3 @@ def _entered(
         Entered(one.station_group_id, one.station_id, one.connector_id, one.user_group_id, frozenset(his))
         for one, his in found.values()
     ]
-
-
-def _add_memberships(session: Session, area: Area, group_ids: Collection[int], inside: Mapping[int, set[int]]) -> None:
-    """Which of the area's stations are in these other station groups as well."""
-    table = StationGroupStation
-    here = sa.select(table.station_id).where(table.station_group_id.in_(area.station_group_ids))
-    wanted = sa.select(table.station_id, table.station_group_id).where(table.station_group_id.in_(group_ids))
-    for station_id, group_id in session.execute(wanted.where(table.station_id.in_(here))):
-        if station_id in inside:
-            inside[station_id].add(group_id)

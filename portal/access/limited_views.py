@@ -9,7 +9,7 @@ from flask_babel import gettext
 from werkzeug.wrappers import Response
 
 from portal.access import limited, requests
-from portal.access.limited import Area, Missing
+from portal.access.limited import Area, Asked, Missing
 from portal.access.models import SpecialUserRequest
 from portal.accounts.blueprint import site_links
 from portal.accounts.login import current_account
@@ -32,19 +32,13 @@ class Told:
 
     is_owner: bool
     found: list[Missing]
-    asking: list[requests.Open]
     station_group_id: int
     connectors: int
-    asked: SpecialUserRequest | None = None
+    asked: Asked | None = None
 
     @property
     def declined_at(self) -> datetime | None:
         return self.asked.declined_at if self.asked else None
-
-    def asks(self, one: Missing) -> list[requests.Open]:
-        """Who of this holder asks."""
-        group_id = one.holder.station_group_id
-        return [ask for ask in self.asking if ask.row.station_group_id == group_id and ask.email in one.addresses]
 
 
 @bp.app_template_global("limited_rule")
@@ -52,7 +46,7 @@ def limited_rule(
     group: StationGroup | None = None, station: Station | None = None, connector: Connector | None = None
 ) -> Told | None:
     """Who is missing as special user at this place, as far as the reader is concerned; none where nobody is. At most
-    six statements."""
+    two statements."""
     area = Area(group.owner_id, [group.id]) if group else _around(station or connector)
     return _of_owner(area) if area.owner_id == current_account().id else _of_holder(area)
 
@@ -72,18 +66,16 @@ def _of_owner(area: Area) -> Told | None:
     found = limited.among_holders(db.session(), area, current_account().email)
     if not found:
         return None
-    asking = requests.waiting(db.session(), found)
-    return Told(True, found, asking, found[0].holder.station_group_id, max(one.connectors for one in found))
+    return Told(True, found, found[0].holder.station_group_id, max(one.connectors for one in found))
 
 
 def _of_holder(area: Area) -> Told | None:
     account = current_account()
-    found = limited.of_holder(db.session(), area, account.email)
+    found, asked = limited.of_holder(db.session(), area, account)
     if not found:
         return None
     most = max(found, key=lambda one: one.connectors)
-    asked = requests.of_holder(db.session(), account.id, [one.holder.station_group_id for one in found])
-    return Told(False, [], [], most.holder.station_group_id, most.connectors, asked)
+    return Told(False, [], most.holder.station_group_id, most.connectors, asked)
 
 
 @bp.post("/station-groups/<int:station_group_id>/special-users/missing")

@@ -5,13 +5,12 @@ Consent is the owner's. A request ends with its cause, as the Limited rule does 
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
-from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.access import limited, special_users
-from portal.access.limited import Area, Missing
+from portal.access.limited import Area
 from portal.access.models import SpecialUserRequest
 from portal.accounts.links import Links
 from portal.accounts.models import Account, UserGroup
@@ -24,13 +23,6 @@ from portal.stations.models import StationGroup
 ASK_AGAIN = timedelta(days=30)  # after the owner has declined
 
 
-class Open(NamedTuple):
-    """A request that waits for its owner's answer."""
-
-    row: SpecialUserRequest
-    email: str
-
-
 def request(session: Session, account_id: int, action: str, row_id: int) -> SpecialUserRequest:
     """The request, for the owner of its station group. NotThere for others, NotAllowed for what no owner may."""
     row = session.get(SpecialUserRequest, row_id) if row_id <= LARGEST_ID else None
@@ -39,25 +31,6 @@ def request(session: Session, account_id: int, action: str, row_id: int) -> Spec
     if not authz.owner_may(action):
         raise NotAllowed
     return row
-
-
-def of_holder(session: Session, account_id: int, station_group_ids: Collection[int]) -> SpecialUserRequest | None:
-    """What the account has asked for last on one of these station groups."""
-    table = SpecialUserRequest
-    mine = sa.select(table).where(table.account_id == account_id, table.station_group_id.in_(station_group_ids))
-    return session.scalars(mine.order_by(table.asked_at.desc()).limit(1)).first()
-
-
-def waiting(session: Session, found: Sequence[Missing]) -> list[Open]:
-    """The requests of those who are missing, which the owner has not declined, the oldest first. One statement."""
-    table, wanted = (
-        SpecialUserRequest,
-        {(one.holder.station_group_id, email) for one in found for email in one.addresses},
-    )
-    groups = {one.holder.station_group_id for one in found}
-    rows = sa.select(table, Account.email).join(Account, Account.id == table.account_id)
-    rows = rows.where(table.station_group_id.in_(groups), table.declined_at.is_(None)).order_by(table.id)
-    return [Open(row, email) for row, email in session.execute(rows) if (row.station_group_id, email) in wanted]
 
 
 def waiting_for(session: Session, owner_id: int) -> Sequence[StationGroup]:
@@ -74,9 +47,11 @@ def ask(session: Session, to: Links, actor: Account, group: StationGroup) -> Non
     """Ask the owner to enter the actor at the station group, and tell him by mail in his language. RuleBroken where the
     actor lacks nothing, or where the owner has declined within ASK_AGAIN; asked twice is asked once."""
     turns.take(session, [group.id])
-    if actor.id == group.owner_id or not limited.of_holder(session, Area(group.owner_id, [group.id]), actor.email):
+    if actor.id == group.owner_id or not limited.of_holder(session, Area(group.owner_id, [group.id]), actor)[0]:
         raise RuleBroken("", "You are a special user wherever it is needed already.")
-    row = of_holder(session, actor.id, [group.id])
+    table = SpecialUserRequest
+    same = sa.select(table).where(table.account_id == actor.id, table.station_group_id == group.id)
+    row = session.scalars(same).one_or_none()
     if row is not None and row.declined_at is None:
         return
     if row is not None and row.declined_at is not None and row.declined_at > clock.now() - ASK_AGAIN:

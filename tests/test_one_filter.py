@@ -265,6 +265,8 @@ BEHIND_THE_GATE = {
     ("giving_back_views.py", "StationGroup"): "of a grant that the gate has opened",
     ("price_rule_views.py", "StationGroup"): "of a rule that its owner has loaded",
     ("views.py", "StationGroup"): "of a grant that the gate has opened",
+    ("views_costs.py", "Station"): "one of the account's own, as the form offers",
+    ("views_costs.py", "StationGroup"): "one of the account's own, as the form offers",
     ("views_flagged.py", "Connector"): "of an id that StationLookup found, among those the importer may import to",
     ("views_import_steps.py", "Connector"): "names of ids that StationLookup found",
     ("views_import_steps.py", "Station"): "whether there is one at all, by visible_stations",

@@ -15,11 +15,12 @@ from portal.access.models import SpecialUserRequest
 from portal.accounts.links import Links
 from portal.accounts.models import Account, UserGroup
 from portal.core import audit, authz, clock, letters, mail
-from portal.core.db import LARGEST_ID
+from portal.core.db import LARGEST_ID, among
 from portal.core.errors import NotAllowed, NotThere, RuleBroken
 from portal.sharing import turns
 from portal.stations.models import StationGroup
 
+MOST_WAITING = 200  # requests that the overview tells of
 ASK_AGAIN = timedelta(days=30)  # after the owner has declined
 
 
@@ -34,13 +35,17 @@ def request(session: Session, account_id: int, action: str, row_id: int) -> Spec
 
 
 def waiting_for(session: Session, owner_id: int) -> Sequence[StationGroup]:
-    """The station groups of the owner on which somebody who still holds them has asked and is not entered yet, by
-    name; one statement."""
+    """The station groups of the owner on which somebody who still holds them has asked and is not answered yet, by
+    name; one statement where nobody has, else three."""
     table, held = SpecialUserRequest, authz.standing
-    holds = sa.exists().where(held.c.account_id == table.account_id, held.c.station_group_id == table.station_group_id)
-    asked = sa.select(table.station_group_id).where(table.owner_id == owner_id, table.declined_at.is_(None), holds)
-    wanted = sa.select(StationGroup).where(StationGroup.id.in_(asked), StationGroup.owner_id == owner_id)
-    return session.scalars(wanted.order_by(StationGroup.name)).all()
+    open_ones = sa.select(table.account_id, table.station_group_id).where(table.owner_id == owner_id)
+    pairs = [tuple(row) for row in session.execute(open_ones.where(table.declined_at.is_(None)).limit(MOST_WAITING))]
+    if not pairs:
+        return []
+    holds = sa.tuple_(held.c.account_id, held.c.station_group_id).in_(pairs)
+    ids = set(session.scalars(sa.select(held.c.station_group_id).where(holds)))
+    wanted = sa.select(StationGroup).where(among(session, StationGroup.id, ids), StationGroup.owner_id == owner_id)
+    return session.scalars(wanted.order_by(StationGroup.name)).all() if ids else []
 
 
 def ask(session: Session, to: Links, actor: Account, group: StationGroup) -> None:

@@ -4,6 +4,7 @@ WeasyPrint keeps the whole document in memory, about 100 KB a row, and sets some
 bounds both, and the document says that the tables of the other files hold the rest. Sums and pictures are of all rows.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import ImageFile
 
 from portal.core import clock
 from portal.core.errors import N_
@@ -131,6 +133,9 @@ def _renderer() -> Renderer:
         from weasyprint.urls import FatalURLFetchingError, URLFetcher
     except (ImportError, OSError) as error:
         raise CannotSet from error
+    # It tells Pillow to take pictures that are cut short, for the whole process: uploads must stay whole.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it warns of CSS that is the browser's alone
 
     class OwnFiles(URLFetcher):  # type: ignore[misc]  # WeasyPrint ships no types
         def fetch(self, url: str, headers: Any = None) -> Any:

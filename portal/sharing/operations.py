@@ -12,10 +12,10 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from portal.accounts import emails, user_groups
 from portal.accounts.models import Account, UserGroup, UserGroupMember
@@ -187,16 +187,29 @@ def used(session: Session, account_id: int, grant_id: int) -> None:
     user group where that is due; harmless when others note the same meanwhile. Waits for nobody: a row that somebody
     else is changing is left for the next time."""
     now = clock.now()
-    users = sa.select(Grant.user_group_id).where(Grant.id == grant_id)
-    member = queries.memberships_to_note(account_id, now - USE_RECORDED_EVERY)
-    member = member.where(UserGroupMember.user_group_id.in_(users))
-    for row, noted in ((UserGroupMember, member), (Grant, sa.select(Grant.id).where(Grant.id == grant_id))):
-        session.execute(
-            sa.update(row)
-            .where(row.id.in_(noted.with_for_update(of=row, skip_locked=True)))
-            .values(last_used_at=now, first_used_at=sa.func.coalesce(row.first_used_at, now))
-            .execution_options(synchronize_session=False)
-        )
+    user_group_id = _note(session, Grant, sa.select(Grant.id).where(Grant.id == grant_id), now, Grant.user_group_id)
+    if user_group_id is not None:
+        member = queries.memberships_to_note(account_id, now - USE_RECORDED_EVERY)
+        inside = UserGroupMember.user_group_id == user_group_id
+        _note(session, UserGroupMember, member.where(inside), now, UserGroupMember.id)
+
+
+def _note(
+    session: Session,
+    row: type[Grant] | type[UserGroupMember],
+    which: sa.Select[int],
+    now: datetime,
+    told: InstrumentedAttribute[Any],
+) -> int | None:
+    noted = (
+        sa.update(row)
+        .where(row.id.in_(which.with_for_update(of=row, skip_locked=True)))
+        .values(last_used_at=now, first_used_at=sa.func.coalesce(row.first_used_at, now))
+        .returning(told)
+        .execution_options(synchronize_session=False)
+    )
+    found: int | None = session.scalar(noted)
+    return found
 
 
 def _give(session: Session, actor: Account, group: StationGroup, offer: Offer, instead_of: Grant | None) -> Grant:

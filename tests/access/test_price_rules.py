@@ -93,5 +93,6 @@ def test_a_rule_is_changed_and_removed_and_all_is_told(
     assert "all stations" in browser.get(f"/price-rules/{row.id}/remove").text
     browser.post(f"/price-rules/{row.id}/remove")
     assert rules(session) == 0
-    told = session.scalars(sa.select(AuditEntry).where(AuditEntry.action.startswith("price_rule:"))).all()
+    entries = sa.select(AuditEntry).where(AuditEntry.action.startswith("price_rule:")).order_by(AuditEntry.id)
+    told = session.scalars(entries).all()
     assert [entry.detail["changed"]["price_per_kwh"] for entry in told] == [[None, 3000], [3000, 0], [0, None]]

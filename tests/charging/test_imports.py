@@ -151,7 +151,7 @@ def test_two_workers_never_get_the_same_import(session: Session, owner: Account)
     row = queued(session, owner, HEAD + NIGHT)
     first, second = claims.claim(session), claims.claim(session)
     assert first is not None
-    assert first.import_id == row.id
+    assert first.row_id == row.id
     assert second is None
 
 

@@ -44,6 +44,7 @@ OWNER = ADMINISTRATE | {
     "connector:add",
     "connector:remove",
     "access:view_as",
+    "session:recalculate",
     "maintenance:divide",
     "station:transfer",
     "station_group:transfer",

@@ -151,7 +151,7 @@ def test_what_nobody_takes_for_too_long_the_scheduler_does(
 def test_a_worker_of_no_queue_says_which_there_are() -> None:
     command = [sys.executable, "-m", "portal.workers.worker", "letters"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = "piquet: there is no queue 'letters', only exports, imports, mail\n"
+    said = "piquet: there is no queue 'letters', only exports, imports, reports, mail\n"
     assert (done.returncode, done.stderr) == (1, said)
 
 

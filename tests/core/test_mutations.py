@@ -442,7 +442,7 @@ def rewritten(function: Callable[..., Any], old: str, new: str) -> Iterator[None
 
 
 MISTAKES_IN_THE_GATE: dict[str, tuple[Callable[..., Any], str, str]] = {
-    "standings of everybody": (authz._of, "standing.c.account_id == account_id", "sa.true()"),
+    "standings of everybody": (authz.held, "standing.c.account_id == account_id", "sa.true()"),
     "standings on any of many groups": (authz.standings, "standing.c.station_group_id.in_(ids)", "sa.true()"),
     "standings on another group": (authz.standings, '"station_group_id": ids[0]', '"station_group_id": ids[0] - 1'),
     "standings of another account": (authz.standings, '"account_id": account_id', '"account_id": account_id - 1'),
@@ -477,14 +477,14 @@ MISTAKES_IN_THE_GATE: dict[str, tuple[Callable[..., Any], str, str]] = {
     "a connector is loaded past its station": (
         stations.connector,
         "station(session, account_id, action, row.station_id if row else NO_ROW)",
-        "pass",
+        "session.get(Station, row.station_id if row else NO_ROW)",
     ),
     "a station group is seen by everybody": (stations.station_group, "raise NotThere", "pass"),
     "who sees a group may do anything to it": (stations.station_group, "raise NotAllowed", "pass"),
     "a grant is loaded past its group": (
         stations.grant,
         "station_group(session, account_id, action, row.station_group_id if row else NO_ROW)",
-        "pass",
+        "session.get(StationGroup, row.station_group_id if row else NO_ROW)",
     ),
     "the list of stations shows everybody's": (
         stations.visible_stations,

@@ -147,7 +147,7 @@ def test_every_kind_of_sharing_is_there_with_few_mails(portal: Supervised) -> No
     assert asked == [("auto_export", 0), ("authorisation", None)]
     ((mails,),) = ask(portal, "SELECT count(*) FROM mail_message")
     assert isinstance(mails, int)
-    assert mails < 10
+    assert mails < 15
     assert ask(portal, "SELECT count(*) FROM audit_entry WHERE action LIKE 'grant:give_%'") == [(5,)]
 
 

@@ -160,7 +160,8 @@ def test_a_task_is_not_made_without_the_licence(session: Session, account: Accou
 def test_every_action_that_a_licence_gates_is_refused_without_it(session: Session, account: Account) -> None:
     """The policy's last block: each action is asked for in the code, or waits for the part it comes with."""
     gated = {action for action in authz.ACTIONS if authz.licence_for(action)}
-    assert gated - test_policies.RESERVED.keys() == {"export:create"}, "add a test of its refusal above"
+    refused = {"export:create", "maintenance:divide", "maintenance:run", "report:create", "report:schedule"}
+    assert gated - test_policies.RESERVED.keys() == refused, "add a test of its refusal here or with its part"
     for action in gated:
         kind = Kind(str(authz.licence_for(action)))
         assert queries.lacking(session, account.id, action) == kind

@@ -27,9 +27,9 @@ class StationValues:
     address: str = ""
     latitude: Decimal | None = None
     longitude: Decimal | None = None
-    canton: str = ""  # two letters; whose public holidays the opening times follow
     support_contact: str = ""
     vat_percent: Decimal | None = None
+    canton: str = ""  # two letters; whose public holidays the opening times follow
 
 
 def create_station(session: Session, actor: Account, values: StationValues) -> Station:

@@ -18,7 +18,6 @@ from babel.dates import format_date
 from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from PIL import ImageFile
 
 from portal.core import clock
 from portal.core.errors import N_
@@ -133,8 +132,6 @@ def _renderer() -> Renderer:
         from weasyprint.urls import FatalURLFetchingError, URLFetcher
     except (ImportError, OSError) as error:
         raise CannotSet from error
-    # It tells Pillow to take pictures that are cut short, for the whole process: uploads must stay whole.
-    ImageFile.LOAD_TRUNCATED_IMAGES = False
     logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it warns of CSS that is the browser's alone
 
     class OwnFiles(URLFetcher):  # type: ignore[misc]  # WeasyPrint ships no types

@@ -2,7 +2,7 @@
 
 import io
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from portal.core.errors import RuleBroken
 
@@ -20,6 +20,7 @@ def rewritten(data: bytes) -> bytes:
     """
     if len(data) > MOST_BYTES:
         raise RuleBroken(FIELD, "This picture is larger than 5 MB. Choose a smaller one.")
+    ImageFile.LOAD_TRUNCATED_IMAGES = False  # WeasyPrint, where it is loaded, lets Pillow take what is cut short
     try:
         with Image.open(io.BytesIO(data), formats=("PNG", "JPEG", "WEBP")) as picture:
             if picture.width * picture.height > MOST_PIXELS:

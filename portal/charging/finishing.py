@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -44,10 +44,11 @@ class FileSpan:
 
 
 def instants(first: date, last: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """From the first day's beginning to the end of the last day, in a zone."""
+    """From the first day's beginning to the end of the last day in a zone, as instants in UTC: what lies between two
+    local times is not always what their difference says."""
     return (
-        datetime.combine(first, time(), zone),
-        datetime.combine(last + timedelta(days=1), time(), zone),
+        datetime.combine(first, time(), zone).astimezone(UTC),
+        datetime.combine(last + timedelta(days=1), time(), zone).astimezone(UTC),
     )
 
 

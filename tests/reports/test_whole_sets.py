@@ -3,7 +3,7 @@
 import csv
 import gzip
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -25,10 +25,10 @@ Load = Callable[[Session, Account], ZoneInfo]
 
 
 def months(zone: ZoneInfo, first: datetime, last: datetime) -> list[datetime]:
-    """The edges of the months from the one of the first to the one after the last."""
+    """The edges in UTC of the months from the one of the first to the one after the last."""
     start, end = first.astimezone(zone), last.astimezone(zone)
     numbers = range(start.year * 12 + start.month - 1, end.year * 12 + end.month + 1)
-    return [datetime(number // 12, number % 12 + 1, 1, tzinfo=zone) for number in numbers]
+    return [datetime(number // 12, number % 12 + 1, 1, tzinfo=zone).astimezone(UTC) for number in numbers]
 
 
 def priced(session: Session, owner: Account, *references: str, connectors: int = 1) -> None:

@@ -2,6 +2,7 @@
 driver whom a grant hides is nowhere more than a number."""
 
 import ast
+import gc
 import re
 import zipfile
 from collections.abc import Callable, Iterator
@@ -274,6 +275,7 @@ BEHIND_THE_GATE = {
 
 
 def loads(path: Path) -> Iterator[tuple[str, str]]:
+    gc.collect()  # what is collected while Python 3.11 parses runs into its recursion check
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Call) and getattr(node.func, "attr", "") in LOADING:
             for argument in node.args:

@@ -25,6 +25,7 @@ from portal.reports.rows import ReportRow
 from portal.reports.summary import Summary
 
 log = logging.getLogger(__name__)
+MARK_SECONDS = 1
 _reports = leases.Jobs(Report)
 waits_since = _reports.waits_since
 
@@ -125,7 +126,7 @@ def _store(session: Session, held: Claim, summary: Summary, made: Iterable[_Made
 
 
 class _Progress:
-    """Marks how far a report is, and keeps the lease, every second."""
+    """Marks how far a report is, and keeps the lease, every MARK_SECONDS."""
 
     def __init__(self, sessions: Sessions, held: Claim, rows_in_all: int) -> None:
         self._sessions, self._held, self._in_all = sessions, held, max(1, rows_in_all)
@@ -134,7 +135,7 @@ class _Progress:
     def of(self, read: Iterable[ReportRow]) -> Iterator[ReportRow]:
         for row in read:
             self._read += 1
-            if time.monotonic() - self._marked > 1:
+            if time.monotonic() - self._marked >= MARK_SECONDS:
                 self.mark(min(999, 1000 * self._read // self._in_all))
             yield row
 

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from portal.core import clock, files
 from portal.reports import jobs
 from portal.reports.models import Report, ReportFile
 from portal.stations.models import StationGroup
+from tests.reports.halfway_worker import MIDDLE
 from tests.reports.test_jobs import content, ordered
 
 ROOT = Path(__file__).parents[2]
@@ -23,12 +23,15 @@ def test_a_killed_worker_leaves_nothing_half(
     session: Session, sessions: sessionmaker[Session], owner: Account, group: StationGroup, database_url: str
 ) -> None:
     report = ordered(session, owner, group, "csv", "xlsx")
-    worker = subprocess.Popen([sys.executable, "-m", "tests.reports.slow_worker", database_url], cwd=ROOT)
-    try:
-        _wait_until_it_is_in_the_middle(session, report)
-    finally:
+    command = [sys.executable, "-m", "tests.reports.halfway_worker", database_url]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout
+        said = worker.stdout.readline()
         worker.kill()
-        worker.wait()
+    assert said == MIDDLE
+    session.refresh(report)
+    assert (report.state, report.done_permille) == ("running", 250), "one of two rows, of the first of two files"
+    session.commit()
     assert session.scalars(sa.select(ReportFile)).all() == []
     kept = session.scalar(sa.select(sa.func.count()).select_from(files.StoredFile))
     session.commit()
@@ -40,15 +43,3 @@ def test_a_killed_worker_leaves_nothing_half(
     assert (report.state, report.attempt, [file.kind for file in report.files]) == ("done", 2, ["csv", "xlsx"])
     assert session.scalar(sa.select(sa.func.count()).select_from(files.StoredFile)) == (kept or 0) + 2
     assert len(content(session, report, "csv").splitlines()) == 3
-
-
-def _wait_until_it_is_in_the_middle(session: Session, report: Report) -> None:
-    limit = time.monotonic() + 60
-    while time.monotonic() < limit:
-        session.refresh(report)
-        found = (report.state, report.done_permille)
-        session.commit()
-        if found[0] == "running" and found[1] > 0:
-            return
-        time.sleep(0.05)
-    raise TimeoutError(found)

@@ -5,18 +5,16 @@ not at all. A worker that takes over reads the file from its beginning again, so
 repeat, and writes from the first row that is not stored.
 """
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 from itertools import islice
 
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from portal.charging import finishing
-from portal.charging.claims import MOST_FAILURES, Claim, LeaseLost, Sessions, claim, waits_since, write
+from portal.charging.claims import Claim, Sessions, imports, waits_since, write
 from portal.charging.file_reading import FileReading
 from portal.charging.lookups import StationLookup
 from portal.charging.models import ImportState, SessionImport
@@ -28,7 +26,6 @@ from portal.core.db import reading_only
 
 __all__ = ["drain", "run_due", "run_one", "waits_since"]
 
-log = logging.getLogger(__name__)
 BATCH = 1000
 LOOK_UP_AGAIN_SECONDS = 5  # how long a station that was added is not found yet
 RACES = 3  # another import stores the same row or driver at the same time: the batch is tried again and finds it known
@@ -45,10 +42,7 @@ def drain() -> int:
 def run_due(sessions: Sessions) -> int:
     """Work off the imports that are due, one after the other, and say how many were taken up. Safe to call from any
     number of processes at once, and to be killed at any point."""
-    count = 0
-    while run_one(sessions):
-        count += 1
-    return count
+    return imports.run_due(lambda: run_one(sessions))
 
 
 def run_one(sessions: Sessions, import_id: int | None = None, progress: Progress | None = None) -> bool:
@@ -57,41 +51,22 @@ def run_one(sessions: Sessions, import_id: int | None = None, progress: Progress
     `progress` is told the permille of the file and the rows read after every batch. What goes wrong unexpectedly is
     raised, after the import was given back for another attempt.
     """
-    with sessions() as session:
-        held = claim(session, import_id)
-        if held is not None and held.failures > MOST_FAILURES:
-            _fail(session, held, "gave_up")
-        session.commit()
-    if held is None or held.failures > MOST_FAILURES:
-        return held is not None
-    try:
-        with sessions() as reader, sessions() as writer:
-            _Run(reader, writer, held, progress).work()
-    except LeaseLost:
-        log.warning("import %s was taken over by another worker", held.row_id)
-    except FileProblem as problem:
-        with sessions() as session:
-            _fail(session, held, f"file_{problem.message_key}", problem.params)
-            session.commit()
-    except Exception:
-        _give_back(sessions, held)
-        raise
-    return True
+
+    def work(held: Claim) -> None:
+        try:
+            with sessions() as reader, sessions() as writer:
+                _Run(reader, writer, held, progress).work()
+        except FileProblem as problem:
+            with sessions() as session:
+                _fail(session, held, f"file_{problem.message_key}", problem.params)
+                session.commit()
+
+    return imports.run_one(sessions, work, _fail, import_id)
 
 
 def _fail(session: Session, held: Claim, key: str, params: dict[str, str | int] | None = None) -> None:
     error = {"key": key, "params": params or {}}
     write(session, held, state=ImportState.FAILED.value, error=error, finished_at=clock.now(), lease_until=None)
-
-
-def _give_back(sessions: Sessions, held: Claim) -> None:
-    """Let the next worker try at once, or none after the last attempt."""
-    with sessions() as session:
-        if held.failures >= MOST_FAILURES:
-            _fail(session, held, "gave_up")
-        else:
-            write(session, held, lease_until=clock.now() - timedelta(seconds=1))
-        session.commit()
 
 
 class _Run:

@@ -4,6 +4,7 @@ write, so that a worker whose lease was lost changes nothing.
 The table has the columns id, state (queued, running, then one that rests), attempt, failures, lease_until, created_at.
 """
 
+import logging
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -13,8 +14,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.core import clock
 from portal.core.db import UtcDateTime, database_now
 
+log = logging.getLogger(__name__)
 LEASE_SECONDS = 60
 MOST_FAILURES = 3  # claims in a row that wrote nothing
 
@@ -33,6 +36,9 @@ class Claim:
     row_id: int
     attempt: int
     failures: int
+
+
+Fail = Callable[[Session, Claim, str], None]  # writes that the job has failed, and why
 
 
 class Jobs:
@@ -82,6 +88,42 @@ class Jobs:
         )
         if session.scalar(fenced) is None:
             raise LeaseLost
+
+    def run_due(self, run_one: Callable[[], bool]) -> int:
+        """Work off what is due, one after the other, and say how many were taken up."""
+        taken = 0
+        while run_one():
+            taken += 1
+        return taken
+
+    def run_one(self, sessions: Sessions, work: Callable[[Claim], None], fail: Fail, row_id: int | None = None) -> bool:
+        """Take up one job, the oldest or this one; False when there was none to take. One that was given up is failed
+        by `fail` as "gave_up". What goes wrong unexpectedly in `work` is raised, after the job was given back for
+        another attempt."""
+        with sessions() as session:
+            held = self.claim(session, row_id)
+            if held is not None and held.failures > MOST_FAILURES:
+                fail(session, held, "gave_up")
+            session.commit()
+        if held is None or held.failures > MOST_FAILURES:
+            return held is not None
+        try:
+            work(held)
+        except LeaseLost:
+            log.warning("%s %s was taken over by another worker", self._table.__tablename__, held.row_id)
+        except Exception:
+            self._give_back(sessions, held, fail)
+            raise
+        return True
+
+    def _give_back(self, sessions: Sessions, held: Claim, fail: Fail) -> None:
+        """Let the next worker try at once, or none after the last attempt."""
+        with sessions() as session:
+            if held.failures >= MOST_FAILURES:
+                fail(session, held, "gave_up")
+            else:
+                self.write(session, held, lease_until=clock.now() - timedelta(seconds=1))
+            session.commit()
 
 
 def _lease_end(session: Session) -> sa.ColumnElement[datetime]:

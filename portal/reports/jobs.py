@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import IO, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,7 +16,7 @@ from portal.charging.finishing import instants
 from portal.core import clock, files, leases, process
 from portal.core.db import reading_only
 from portal.core.errors import NotAllowed, NotThere
-from portal.core.leases import MOST_FAILURES, Claim, LeaseLost, Sessions
+from portal.core.leases import Claim, LeaseLost, Sessions
 from portal.licences import queries as licences
 from portal.reports import pdf, rows, scope, writers
 from portal.reports.models import Report, ReportFile, ReportState
@@ -39,34 +38,22 @@ def drain() -> int:
 def run_due(sessions: Sessions) -> int:
     """Make the reports that are due, one after the other, and say how many were taken up. Safe to call from any number
     of processes at once, and to be killed at any point."""
-    taken = 0
-    while run_one(sessions):
-        taken += 1
-    return taken
+    return _reports.run_due(lambda: run_one(sessions))
 
 
 def run_one(sessions: Sessions, report_id: int | None = None) -> bool:
     """Make one report, the oldest or this one; False when there was none to take. What goes wrong unexpectedly is
     raised, after the report was given back for another attempt."""
-    with sessions() as session:
-        held = _reports.claim(session, report_id)
-        if held is not None and held.failures > MOST_FAILURES:
-            _fail(session, held, "gave_up")
-        session.commit()
-    if held is None or held.failures > MOST_FAILURES:
-        return held is not None
-    try:
-        _make(sessions, held)
-    except LeaseLost:
-        log.warning("report %s was taken over by another worker", held.row_id)
-    except (NotAllowed, NotThere):
-        with sessions() as session:
-            _fail(session, held, "not_allowed")
-            session.commit()
-    except Exception:
-        _give_back(sessions, held)
-        raise
-    return True
+
+    def work(held: Claim) -> None:
+        try:
+            _make(sessions, held)
+        except (NotAllowed, NotThere):
+            with sessions() as session:
+                _fail(session, held, "not_allowed")
+                session.commit()
+
+    return _reports.run_one(sessions, work, _fail, report_id)
 
 
 def _make(sessions: Sessions, held: Claim) -> None:
@@ -170,13 +157,3 @@ class _Progress:
 def _fail(session: Session, held: Claim, error: str) -> None:
     failed = {"state": ReportState.FAILED.value, "finished_at": clock.now(), "lease_until": None}
     _reports.write(session, held, error=error, **failed)
-
-
-def _give_back(sessions: Sessions, held: Claim) -> None:
-    """Let the next worker try at once, or none after the last attempt."""
-    with sessions() as session:
-        if held.failures >= MOST_FAILURES:
-            _fail(session, held, "gave_up")
-        else:
-            _reports.write(session, held, lease_until=clock.now() - timedelta(seconds=1))
-        session.commit()

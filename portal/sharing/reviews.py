@@ -120,18 +120,23 @@ def confirm(session: Session, actor: Account, grant_ids: Sequence[int]) -> int:
         .execution_options(synchronize_session=False, populate_existing=True)
     ).all()
     for grant in rows:
-        audit.record(
-            session,
-            "grant:review",
-            f"station_group/{grant.station_group_id}",
-            actor_id=actor.id,
-            owner_id=grant.owner_id,
-            grant=grant.id,
-            role=grant.role,
-            email=grant.email,
-            user_group=grant.user_group_id,
-        )
+        record(session, actor, "grant:review", grant)
     return len(rows)
+
+
+def record(session: Session, actor: Account, action: str, grant: Grant) -> None:
+    """An entry that somebody has looked at the grant, for the owner of the station group."""
+    audit.record(
+        session,
+        action,
+        f"station_group/{grant.station_group_id}",
+        actor_id=actor.id,
+        owner_id=grant.owner_id,
+        grant=grant.id,
+        role=grant.role,
+        email=grant.email,
+        user_group=grant.user_group_id,
+    )
 
 
 def _on_groups(session: Session, reader_id: int, action: str) -> sa.ColumnElement[bool]:

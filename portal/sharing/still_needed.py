@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account, UserGroupMember
-from portal.core import audit, authz, clock
+from portal.core import authz, clock
+from portal.sharing import reviews
 from portal.sharing.queries import not_over
 from portal.stations.models import Grant
 
@@ -37,17 +38,7 @@ def confirm(session: Session, actor: Account, grant_ids: Collection[int]) -> int
             .execution_options(synchronize_session=False)
         )
     for grant in open_to_him:
-        audit.record(
-            session,
-            "grant:confirm_need",
-            f"station_group/{grant.station_group_id}",
-            actor_id=actor.id,
-            owner_id=grant.owner_id,
-            grant=grant.id,
-            role=grant.role,
-            email=grant.email,
-            user_group=grant.user_group_id,
-        )
+        reviews.record(session, actor, "grant:confirm_need", grant)
     return len(open_to_him)
 
 

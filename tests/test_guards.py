@@ -13,8 +13,8 @@ from werkzeug.routing import Rule
 
 from portal.access import price_rules, special_users
 from portal.access.models import Card, SpecialUserRequest
+from portal.access.offers import Offer
 from portal.access.prices import Price
-from portal.access.typed import Offer
 from portal.accounts.models import Account
 from portal.charging.date_text import DateOrder
 from portal.charging.mapping import Mapping

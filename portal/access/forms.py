@@ -9,8 +9,8 @@ from flask_wtf.file import FileField, FileRequired
 from wtforms import DateField, SelectField, StringField, TextAreaField
 from wtforms.validators import InputRequired, Length, Optional
 
-from portal.access import typed
-from portal.access.typed import Offer
+from portal.access import offers
+from portal.access.offers import Offer
 from portal.stations import opening
 
 _DECIMAL = {"inputmode": "decimal", "autocomplete": "off"}
@@ -29,14 +29,14 @@ class OfferForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
 
     def offer(self) -> Offer:
         """What the form asks for; RuleBroken for what cannot be read."""
-        texts = (self[name].data or "" for name in typed.PRICES)
-        return Offer(typed.price(*texts), self.starts_on.data, self.ends_on.data)
+        texts = (self[name].data or "" for name in offers.PRICES)
+        return Offer(offers.price(*texts), self.starts_on.data, self.ends_on.data)
 
 
 def of_offer(offer: Offer) -> dict[str, str | date | None]:
     """What stands in the form."""
     prices = (None, None, None) if offer.price is None else offer.price
-    texts = {name: "" if one is None else opening.francs(one) for name, one in zip(typed.PRICES, prices, strict=True)}
+    texts = {name: "" if one is None else opening.francs(one) for name, one in zip(offers.PRICES, prices, strict=True)}
     return texts | {"starts_on": offer.first_day, "ends_on": offer.last_day}
 
 

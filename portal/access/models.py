@@ -24,7 +24,22 @@ def _of_owner(table: str) -> sa.ForeignKeyConstraint:
     return sa.ForeignKeyConstraint([f"{table}_id", "owner_id"], pair, ondelete="CASCADE", onupdate="CASCADE")
 
 
-class SpecialUser(Base):
+class Dated:
+    """What holds from an instant until before one; none: from ever, for ever."""
+
+    starts_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+
+    @property
+    def is_over(self) -> bool:
+        return self.ends_at is not None and self.ends_at <= clock.now()
+
+    @property
+    def is_planned(self) -> bool:
+        return self.starts_at is not None and self.starts_at > clock.now()
+
+
+class SpecialUser(Dated, Base):
     """A driver, or the drivers of a user group, admitted at a Limited place, with an own price or none.
 
     The place is a station group, a station, or a station's connector. A user group counts as long as it belongs to
@@ -64,8 +79,6 @@ class SpecialUser(Base):
     price_per_kwh: Mapped[int | None]
     price_per_hour: Mapped[int | None]
     price_per_session: Mapped[int | None]
-    starts_at: Mapped[datetime | None]
-    ends_at: Mapped[datetime | None]
     added_at: Mapped[datetime] = mapped_column(default=clock.now)
     added_by_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))
     user_group: Mapped[UserGroup | None] = relationship(viewonly=True)
@@ -85,7 +98,7 @@ class SpecialUserRequest(Base):
     declined_at: Mapped[datetime | None]
 
 
-class PriceRule(Base):
+class PriceRule(Dated, Base):
     """What the special users of a user group pay at a station group, or at all of the owner's stations."""
 
     __tablename__ = "price_rule"
@@ -106,8 +119,6 @@ class PriceRule(Base):
     price_per_kwh: Mapped[int]
     price_per_hour: Mapped[int]
     price_per_session: Mapped[int]
-    starts_at: Mapped[datetime | None]
-    ends_at: Mapped[datetime | None]
     added_at: Mapped[datetime] = mapped_column(default=clock.now)
     user_group: Mapped[UserGroup] = relationship(viewonly=True)
 

@@ -4,7 +4,7 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from portal.access import labels, price_rules, typed
+from portal.access import labels, offers, price_rules
 from portal.access.forms import OfferForm, PriceRuleForm, of_offer
 from portal.access.models import PriceRule
 from portal.accounts import user_groups
@@ -55,7 +55,7 @@ def add() -> Page:
 @guard("price_rule:edit", price_rule=price_rules.rule)
 def edit(price_rule: PriceRule) -> Page:
     session, actor = db.session(), current_account()
-    form = OfferForm(data=of_offer(typed.offer_of(price_rule, web.zone())))
+    form = OfferForm(data=of_offer(offers.offer_of(price_rule, web.zone())))
     names = _names(price_rule)
     if form.validate_on_submit():
         try:

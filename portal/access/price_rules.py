@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.access import typed
+from portal.access import offers
 from portal.access.models import PriceRule
+from portal.access.offers import Offer
 from portal.access.prices import Price
-from portal.access.typed import Offer
 from portal.accounts.models import Account, UserGroup
-from portal.core import audit, authz, clock
+from portal.core import audit, authz
 from portal.core.db import LARGEST_ID
 from portal.core.errors import N_, NotAllowed, NotThere, RuleBroken
 from portal.core.paging import SIZE, Page, offset
@@ -30,14 +30,6 @@ class Line(NamedTuple):
     station_group: str | None  # none: all stations
     price: Price
     gap: tuple[date, date] | None
-
-    @property
-    def is_over(self) -> bool:
-        return self.row.ends_at is not None and self.row.ends_at <= clock.now()
-
-    @property
-    def is_planned(self) -> bool:
-        return self.row.starts_at is not None and self.row.starts_at > clock.now()
 
 
 def rule(session: Session, account_id: int, action: str, row_id: int) -> PriceRule:
@@ -99,7 +91,7 @@ def add(session: Session, actor: Account, user_group_id: int, station_group_id: 
     _must_be_alone(session, actor, row)
     session.add(row)
     session.flush()
-    _record(session, "price_rule:add", actor, row, audit.differences(typed.kept(Offer()), typed.kept(offer)))
+    _record(session, "price_rule:add", actor, row, audit.differences(offers.kept(Offer()), offers.kept(offer)))
     return row
 
 
@@ -107,11 +99,11 @@ def change(session: Session, actor: Account, row: PriceRule, offer: Offer) -> No
     """Give a rule another price and other days. RuleBroken: price_per_kwh, starts_on, ends_on."""
     price, span = _checked(actor, offer)
     _hold(session, actor, row.user_group_id)
-    before = typed.offer_of(row, ZoneInfo(actor.time_zone))
+    before = offers.offer_of(row, ZoneInfo(actor.time_zone))
     with session.no_autoflush:
         _set(row, price, span)
         _must_be_alone(session, actor, row)
-    changed = audit.differences(typed.kept(before), typed.kept(offer))
+    changed = audit.differences(offers.kept(before), offers.kept(offer))
     if changed:
         _record(session, "price_rule:change", actor, row, changed)
     session.flush()
@@ -119,17 +111,17 @@ def change(session: Session, actor: Account, row: PriceRule, offer: Offer) -> No
 
 def remove(session: Session, actor: Account, row: PriceRule) -> None:
     """End a rule at once; sessions that were charged under it keep their costs."""
-    before = typed.offer_of(row, ZoneInfo(actor.time_zone))
-    changed = audit.differences(typed.kept(before), typed.kept(Offer()))
+    before = offers.offer_of(row, ZoneInfo(actor.time_zone))
+    changed = audit.differences(offers.kept(before), offers.kept(Offer()))
     _record(session, "price_rule:remove", actor, row, changed)
     session.delete(row)
     session.flush()
 
 
-def _checked(actor: Account, offer: Offer) -> tuple[Price, typed.Span]:
+def _checked(actor: Account, offer: Offer) -> tuple[Price, offers.Span]:
     if offer.price is None:
         raise RuleBroken("price_per_kwh", "Enter a price; 0 is free.")
-    return offer.price, typed.span(offer, ZoneInfo(actor.time_zone))
+    return offer.price, offers.span(offer, ZoneInfo(actor.time_zone))
 
 
 def _hold(session: Session, actor: Account, user_group_id: int) -> None:
@@ -139,18 +131,18 @@ def _hold(session: Session, actor: Account, user_group_id: int) -> None:
         raise RuleBroken("user_group", "Choose one of your user groups.")
 
 
-def _set(row: PriceRule, price: Price, span: typed.Span) -> None:
+def _set(row: PriceRule, price: Price, span: offers.Span) -> None:
     row.price_per_kwh, row.price_per_hour, row.price_per_session = price
     row.starts_at, row.ends_at = span.starts_at, span.ends_at
 
 
 def _must_be_alone(session: Session, actor: Account, row: PriceRule) -> None:
-    table, mine = PriceRule, typed.Span(row.starts_at, row.ends_at)
+    table, mine = PriceRule, offers.Span(row.starts_at, row.ends_at)
     same = sa.select(table).where(table.user_group_id == row.user_group_id, table.owner_id == actor.id)
     same = same.where(table.station_group_id.is_not_distinct_from(row.station_group_id))
     for other in session.scalars(same).all():
-        if other is not row and mine.overlaps(typed.Span(other.starts_at, other.ends_at)):
-            days = typed.days(typed.offer_of(other, ZoneInfo(actor.time_zone)))
+        if other is not row and mine.overlaps(offers.Span(other.starts_at, other.ends_at)):
+            days = offers.days(offers.offer_of(other, ZoneInfo(actor.time_zone)))
             message = N_("The rule for the same user group and stations with the days %(days)s overlaps this one.")
             raise RuleBroken("starts_on", message, days=days)
 

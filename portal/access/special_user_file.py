@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from portal.access import special_users, typed
+from portal.access import offers, special_users
+from portal.access.offers import Offer
 from portal.access.special_users import NOTHING, Spot
-from portal.access.typed import Offer
 from portal.accounts import emails
 from portal.accounts.models import Account
 from portal.core import text_tables
@@ -65,8 +65,8 @@ def _row(line: int, cells: Sequence[str]) -> Row:
         row.email = emails.normalise(cells[0])
         if cells[len(HEADINGS)]:
             raise RuleBroken("file", "This row has more than six columns.")
-        price = typed.price(*cells[1:4])
-        row.offer = Offer(price, typed.day("starts_on", cells[4]), typed.day("ends_on", cells[5]))
+        price = offers.price(*cells[1:4])
+        row.offer = Offer(price, offers.day("starts_on", cells[4]), offers.day("ends_on", cells[5]))
     except RuleBroken as broken:
         row.problem = broken
     return row

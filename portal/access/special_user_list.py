@@ -40,14 +40,6 @@ class Line(NamedTuple):
     decision: Decision
 
     @property
-    def is_over(self) -> bool:
-        return self.row.ends_at is not None and self.row.ends_at <= clock.now()
-
-    @property
-    def is_planned(self) -> bool:
-        return self.row.starts_at is not None and self.row.starts_at > clock.now()
-
-    @property
     def admits(self) -> bool:
         """Whether it is this one by which he is admitted."""
         return self.decision.entry is not None and self.decision.entry.id == self.row.id

@@ -4,7 +4,7 @@ from flask import Blueprint, flash, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from portal.access import labels, outcomes, special_user_list, special_users, typed
+from portal.access import labels, offers, outcomes, special_user_list, special_users
 from portal.access.forms import OfferForm, SpecialUserForm, of_offer
 from portal.access.models import SpecialUser
 from portal.access.outcomes import Outcome, Outcomes
@@ -76,7 +76,7 @@ def _add(form: SpecialUserForm, place: Spot) -> int:
 @guard("special_user:edit", special_user=special_user_list.special_user)
 def edit(special_user: SpecialUser) -> Page:
     session, actor = db.session(), current_account()
-    form = OfferForm(data=of_offer(typed.offer_of(special_user, web.zone())))
+    form = OfferForm(data=of_offer(offers.offer_of(special_user, web.zone())))
     at = here(session, actor, special_users.spot(session, special_user))
     name = _name(special_user)
     if form.validate_on_submit():

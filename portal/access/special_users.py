@@ -10,10 +10,10 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.access import typed
+from portal.access import offers
 from portal.access.models import SpecialUser
+from portal.access.offers import Offer
 from portal.access.prices import Price
-from portal.access.typed import Offer
 from portal.accounts import emails
 from portal.accounts.models import Account, UserGroup
 from portal.core import audit
@@ -58,7 +58,7 @@ def add_each(session: Session, actor: Account, place: Spot, wanted: Sequence[tup
     session.add_all(rows)
     session.flush()
     for row in rows:
-        _record(session, "special_user:add", actor, row, changed=_changed(NOTHING, typed.offer_of(row, zone)))
+        _record(session, "special_user:add", actor, row, changed=_changed(NOTHING, offers.offer_of(row, zone)))
     return rows
 
 
@@ -90,7 +90,7 @@ def _add_user_group(session: Session, actor: Account, place: Spot, user_group: U
     _must_be_new(row, session.scalars(same), user_group.name, zone, "user_group")
     session.add(row)
     session.flush()
-    _record(session, "special_user:add", actor, row, changed=_changed(NOTHING, typed.offer_of(row, zone)))
+    _record(session, "special_user:add", actor, row, changed=_changed(NOTHING, offers.offer_of(row, zone)))
     return row
 
 
@@ -99,7 +99,7 @@ def change(session: Session, actor: Account, row: SpecialUser, offer: Offer) -> 
     place = spot(session, row)
     hold(session, actor, place)
     zone = ZoneInfo(actor.time_zone)
-    before, (starts_at, ends_at) = typed.offer_of(row, zone), typed.span(offer, zone)
+    before, (starts_at, ends_at) = offers.offer_of(row, zone), offers.span(offer, zone)
     row.starts_at, row.ends_at = starts_at, ends_at
     _set_price(row, offer.price)
     whose = SpecialUser.email == row.email if row.email else SpecialUser.user_group_id == row.user_group_id
@@ -115,7 +115,7 @@ def change(session: Session, actor: Account, row: SpecialUser, offer: Offer) -> 
 def remove(session: Session, actor: Account, row: SpecialUser) -> None:
     """End a special user at once; sessions that he has charged keep their costs."""
     hold(session, actor, spot(session, row))
-    changed = _changed(typed.offer_of(row, ZoneInfo(actor.time_zone)), NOTHING)
+    changed = _changed(offers.offer_of(row, ZoneInfo(actor.time_zone)), NOTHING)
     _record(session, "special_user:remove", actor, row, changed=changed)
     session.delete(row)
     session.flush()
@@ -166,7 +166,7 @@ def _present(session: Session, place: Spot, addresses: set[str]) -> dict[str, li
 
 
 def _row(actor: Account, place: Spot, offer: Offer, **whom: object) -> SpecialUser:
-    starts_at, ends_at = typed.span(offer, ZoneInfo(actor.time_zone))
+    starts_at, ends_at = offers.span(offer, ZoneInfo(actor.time_zone))
     row = SpecialUser(owner_id=actor.id, added_by_id=actor.id, starts_at=starts_at, ends_at=ends_at, **whom)
     if isinstance(place, StationGroup):
         row.station_group_id = place.id
@@ -184,18 +184,18 @@ def _set_price(row: SpecialUser, price: Price | None) -> None:
 def _must_be_new(
     row: SpecialUser, others: Iterable[SpecialUser], name: str, zone: ZoneInfo, field: str = "email"
 ) -> None:
-    mine = typed.Span(row.starts_at, row.ends_at)
+    mine = offers.Span(row.starts_at, row.ends_at)
     for other in others:
-        if not mine.overlaps(typed.Span(other.starts_at, other.ends_at)):
+        if not mine.overlaps(offers.Span(other.starts_at, other.ends_at)):
             continue
         if other.starts_at is None and other.ends_at is None:
             raise RuleBroken(field, "%(who)s is a special user here already.", who=name)
-        days = typed.days(typed.offer_of(other, zone))
+        days = offers.days(offers.offer_of(other, zone))
         raise RuleBroken(field, "%(who)s is a special user here already, on these days: %(days)s.", who=name, days=days)
 
 
 def _changed(before: Offer, after: Offer) -> dict[str, list[object]]:
-    return audit.differences(typed.kept(before), typed.kept(after))
+    return audit.differences(offers.kept(before), offers.kept(after))
 
 
 def _record(session: Session, action: str, actor: Account, row: SpecialUser, **detail: object) -> None:

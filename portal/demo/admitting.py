@@ -8,8 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.access import cards, price_rules, special_users
+from portal.access.offers import Offer
 from portal.access.prices import Price
-from portal.access.typed import Offer
 from portal.accounts.models import Account, UserGroup
 from portal.core import clock
 from portal.stations.models import Access, OpeningTime, Station, StationGroup

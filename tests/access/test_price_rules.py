@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from portal.access import price_rules
 from portal.access.models import PriceRule
+from portal.access.offers import Offer
 from portal.access.prices import Price
-from portal.access.typed import Offer
 from portal.accounts.models import Account
 from portal.core.audit import AuditEntry
 from portal.core.errors import NotThere, RuleBroken

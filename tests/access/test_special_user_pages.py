@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from portal.access import price_rules, special_users
 from portal.access.models import SpecialUser
+from portal.access.offers import Offer
 from portal.access.prices import Price
-from portal.access.typed import Offer
 from portal.accounts.models import Account
 from portal.core import clock
 from portal.licences.models import Kind

@@ -7,11 +7,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.access import conditions, special_users, typed
+from portal.access import conditions, offers, special_users
 from portal.access.deciding import Admission, decide
 from portal.access.models import SpecialUser
+from portal.access.offers import Offer
 from portal.access.prices import Price
-from portal.access.typed import Offer
 from portal.core.audit import AuditEntry
 from portal.core.errors import NotAllowed, RuleBroken
 from portal.licences.models import Kind
@@ -132,13 +132,13 @@ def test_each_change_is_told_with_before_and_after(session: Session, place: Simp
     ],
 )
 def test_prices_as_they_are_typed(texts: tuple[str, str, str], price: Price | None) -> None:
-    assert typed.price(*texts) == price
+    assert offers.price(*texts) == price
 
 
 def test_negative_prices_and_days_that_are_none_are_refused() -> None:
     with pytest.raises(RuleBroken) as refused:
-        typed.price("0.2", "-1", "")
+        offers.price("0.2", "-1", "")
     assert refused.value.field == "price_per_hour"
-    assert typed.day("from", "31.12.2026") == typed.day("from", " 2026-12-31 ") == date(2026, 12, 31)
+    assert offers.day("from", "31.12.2026") == offers.day("from", " 2026-12-31 ") == date(2026, 12, 31)
     with pytest.raises(RuleBroken, match="such as"):
-        typed.day("from", "31.02.2026")
+        offers.day("from", "31.02.2026")

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from portal.access import price_rules, special_users
 from portal.access.models import PriceRule, SpecialUser
+from portal.access.offers import Offer
 from portal.access.prices import Price
-from portal.access.typed import Offer
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.charging import energy
 from portal.charging.models import ChargingSession, Coverage, Driver, QuarterHour, SessionImport

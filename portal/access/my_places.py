@@ -31,10 +31,6 @@ class Line(NamedTuple):
     user_group: str  # by which he is one; "" for his address
     decision: Decision
 
-    @property
-    def is_planned(self) -> bool:
-        return self.row.starts_at is not None and self.row.starts_at > clock.now()
-
 
 def listed(session: Session, account: Account, number: int = 1) -> Page[Line]:
     """The places by owner and name; none for an address that is not confirmed."""

@@ -33,6 +33,7 @@ JUDGES = {
     "exports": "portal.exports.telling.may_read",
     "grant_giver": "portal.sharing.reminders.may_extend",
     "grant_holder": "portal.sharing.reminders.still_holds",
+    "invitation": "portal.sharing.invitations.still_invites",
     "maintenance": "portal.maintenance.telling.receives",
     "maintenance_told": "portal.maintenance.telling.receives_confirmed",
     "report": "portal.reports.telling.may_open",

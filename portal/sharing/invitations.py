@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from portal.accounts.links import Links
 from portal.accounts.models import Account, UserGroup, UserGroupMember
-from portal.core import audit, clock, letters
+from portal.core import audit, clock, letters, mail
 from portal.core.errors import RuleBroken
 from portal.sharing.models import Invitation
 from portal.sharing.queries import not_over
@@ -189,16 +189,26 @@ def _send(session: Session, to: Links, one: _Due, language: str, time_zone: str)
     row, now, zone = one.invitation, clock.now(), ZoneInfo(time_zone)
     told = {"giver": one.inviter, **_terms(one.grant, language, zone), "page": to.page("/shared-with-me")}
     if row.sends and row.token_hash:
-        letters.post(session, row.email, language, "grant_changed", **told)
+        letter = letters.post(session, row.email, language, "grant_changed", **told)
     else:
         token = secrets.token_urlsafe(32)
         row.token_hash, row.expires_at, row.link_used_at = hashed(token), now + LINK_LASTS, None
         row.sends += 1
         valid = format_date(row.expires_at.astimezone(zone).date(), "long", locale=language)
         name = "invitation_to_grant" if one.grant else "invitation_to_user_group"
-        letters.post(session, row.email, language, name, link=to.page(f"/invitation/{token}"), valid=valid, **told)
+        at = to.page(f"/invitation/{token}")
+        letter = letters.post(session, row.email, language, name, link=at, valid=valid, **told)
+    mail.judge_at_sending(letter, "invitation", [row.id])
     row.sent_at = now
     _record(session, "invitation:send", row.invited_by_id, row)
+
+
+def still_invites(session: Session, recipient: str, ids: Sequence[int]) -> bool:
+    """Whether what these invitations tell the address of is there to be used: judges their letters."""
+    told = sa.select(sa.func.count()).select_from(Invitation).outerjoin(Grant, Grant.id == Invitation.grant_id)
+    told = told.where(Invitation.id.in_(ids), Invitation.email == recipient, Invitation.cancelled_at.is_(None))
+    stands = sa.and_(Grant.revoked_at.is_(None), not_over(clock.now()))
+    return session.scalar(told.where(sa.or_(Invitation.grant_id.is_(None), stands))) == len(ids)
 
 
 def _terms(grant: Grant | None, language: str, zone: ZoneInfo) -> dict[str, str]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.links import Links
 from portal.accounts.models import Account, UserGroupMember
 from portal.core import audit, clock
-from portal.core.mail import MailMessage
+from portal.core.mail import MailMessage, may_leave
 from portal.licences.models import Kind
 from portal.sharing import invitations
 from portal.sharing.models import Invitation
@@ -344,3 +344,30 @@ def test_every_mail_stands_in_the_audit_log_without_its_link(
     assert [(entry.actor_id, entry.detail["email"]) for entry in entries] == [(place.master.id, "new@x.example")]
     assert token not in str([entry.detail for entry in entries])
     assert session.scalar(sa.select(sa.func.count(MailMessage.id))) == 1
+
+
+@pytest.mark.parametrize("lost", [None, "revoked", "over", "cancelled"])
+def test_a_letter_about_what_is_gone_meanwhile_stays_here(
+    session: Session, place: SimpleNamespace, master: FlaskClient, lost: str | None
+) -> None:
+    give(master, place, "new@person.example")
+    letter = session.scalars(sa.select(MailMessage).where(MailMessage.recipient == "new@person.example")).one()
+    assert may_leave(session, letter)
+    grants, past = sa.update(Grant).where(Grant.email == letter.recipient), clock.now() - timedelta(seconds=1)
+    if lost == "revoked":
+        session.execute(grants.values(revoked_at=past))
+    elif lost == "over":
+        session.execute(grants.values(ends_at=past))
+    elif lost:
+        session.execute(sa.update(Invitation).values(cancelled_at=past))
+    assert may_leave(session, letter) is (lost is None)
+
+
+def test_a_letter_about_a_membership_stays_here_without_it(
+    session: Session, place: SimpleNamespace, master: FlaskClient
+) -> None:
+    master.post(f"/user-groups/{place.users.id}/members", data={"emails": "later@person.example"})
+    letter = session.scalars(sa.select(MailMessage).where(MailMessage.recipient == "later@person.example")).one()
+    assert may_leave(session, letter)
+    session.execute(sa.delete(UserGroupMember))
+    assert not may_leave(session, letter)

@@ -15,6 +15,7 @@ from portal.demo import admitting, maintenance
 from portal.licences import requests, telling
 from portal.licences.models import Kind
 from portal.sharing import invitations, memberships, operations
+from portal.sharing.models import Invitation
 from portal.sharing.operations import Offer
 from portal.sharing.terms import begin_of, end_of
 from portal.stations.models import Permission, Station, StationGroup
@@ -26,12 +27,13 @@ OFFERED_STATION = "Bl7-1"
 
 def load(session: Session, links: Links) -> None:
     """Beside the plain shares: an end, a plan, a revocation, hidden drivers, two invitations that nobody has opened,
-    an offered station, a request for a licence that waits and one that was declined. Accounts, stations and the user
-    group must be there. Commits nothing."""
+    one of them of yesterday, an offered station, a request for a licence that waits and one that was declined.
+    Accounts, stations and the user group must be there. Commits nothing."""
     master, stranger = _account(session, "master"), _account(session, "stranger")
     _grants(session, master)
     memberships.add(session, master, _piquet(session, master), ["piquet3@demo.example"])
     invitations.send_waiting(session, links, master.id)
+    _sent_yesterday(session, "caretaker@demo.example")
     admitting.load(session, master, _piquet(session, master))
     maintenance.load(session, links, master, _piquet(session, master))
     _offer(session, links, master, stranger)
@@ -53,6 +55,13 @@ def _grants(session: Session, master: Account) -> None:
     give("AsO8", Permission.DISPLAY, email="manage@demo.example", hides_drivers=True)
     former = Offer(Permission.MANAGE, "electrician@demo.example")
     operations.revoke(session, master, operations.give(session, master, _group(session, master, "Ris"), former))
+
+
+def _sent_yesterday(session: Session, email: str) -> None:
+    """So that the demo has an invitation that may be sent again."""
+    sent = sa.select(Invitation).where(Invitation.email == email)
+    row = session.scalars(sent).one()
+    row.created_at = row.sent_at = clock.now() - timedelta(days=1)
 
 
 def _in_a_week(day: date) -> date:

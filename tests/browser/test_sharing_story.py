@@ -122,6 +122,16 @@ def test_a_later_member_gains_what_the_team_has_and_loses_it_when_removed(log_in
     assert member.goto(shared).status == 404
 
 
+def test_an_invitation_that_nobody_opened_is_sent_again_once(log_in: LogIn) -> None:
+    master = log_in("master")
+    master.goto("/shared-by-me")
+    master.get_by_role("main").get_by_role("link", name="Invitations").click()
+    row = master.get_by_role("row", name=re.compile("caretaker@demo"))
+    row.get_by_role("button", name="Send again").click()
+    expect(master.get_by_role("status").first).to_contain_text("sent")
+    expect(row.get_by_role("button", name="Send again")).to_have_count(0)
+
+
 def test_an_invitation_leads_a_newcomer_to_what_was_shared(log_in: LogIn, demo: Portal, nobody: Page) -> None:
     master = log_in("master")
     master.goto("/station-groups")

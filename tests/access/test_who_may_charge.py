@@ -1,0 +1,94 @@
+"""Who may charge, at what price, and why: as its page says it."""
+
+from collections.abc import Callable
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from portal.access.models import PriceRule, SpecialUser
+from portal.accounts.models import Account
+from portal.licences.models import Kind
+from portal.stations.models import Access, OpeningTime
+from tests import world
+from tests.stations.scene import Scene, build
+
+LogIn = Callable[[Account], FlaskClient]
+NOON, NIGHT = "2026-03-25T12:00", "2026-03-25T23:00"
+
+
+@pytest.fixture
+def scene(session: Session) -> Scene:
+    """Public by day for 0.45, Limited from 22 to 24 o'clock."""
+    made = build(session)
+    connector = made.connector
+    connector.access, connector.price_per_kwh = Access.PUBLIC.value, 4500
+    night = {"opens": 22 * 60, "closes": 24 * 60, "access": "limited", "price_per_kwh": 0, "price_per_hour": 0}
+    connector.opening_times = [OpeningTime(weekday=day, **night) for day in range(7)]
+    team = world.user_group(session, made.owner, "Employees", "ann@driver.example")
+    session.add(
+        SpecialUser(
+            owner_id=made.owner.id, station_group_id=made.group.id, user_group_id=team.id, added_by_id=made.owner.id
+        )
+    )
+    free = {"price_per_hour": 0, "price_per_session": 0}
+    session.add(PriceRule(owner_id=made.owner.id, user_group_id=team.id, price_per_kwh=2500, **free))
+    session.commit()
+    return made
+
+
+def page(browser: FlaskClient, scene: Scene, **query: str) -> str:
+    answer = browser.get(f"/connectors/{scene.connector.id}/who-may-charge", query_string=query)
+    assert answer.status_code == 200
+    return answer.text.replace("\u00a0", " ")
+
+
+def test_by_day_anybody_pays_the_public_price_and_at_night_nobody_else_may(scene: Scene, logged_in: LogIn) -> None:
+    browser = logged_in(scene.owner)
+    day = page(browser, scene, at=NOON)
+    for text in ("everyone may charge", "CHF 0.45 per kWh", "Public price", "25.03.2026, 22:00"):
+        assert text in day
+    night = page(browser, scene, at=NIGHT)
+    assert "may not charge" in night
+    assert "not a special user" in night
+
+
+def test_a_special_user_pays_by_the_rule_of_his_user_group_at_night_too(scene: Scene, logged_in: LogIn) -> None:
+    night = page(logged_in(scene.owner), scene, at=NIGHT, email=" Ann@driver.example ")
+    for text in (
+        "a special user",
+        "CHF 0.25 per kWh",
+        "Price rule of the user group",
+        "Employees",
+        "by an opening time",
+    ):
+        assert text in night
+
+
+def test_the_owner_charges_for_nothing(scene: Scene, logged_in: LogIn) -> None:
+    assert "The owner charges for nothing" in page(logged_in(scene.owner), scene, at=NIGHT, email=scene.owner.email)
+
+
+def test_who_manages_asks_without_learning_of_user_groups(scene: Scene, logged_in: LogIn) -> None:
+    night = page(logged_in(scene.manage), scene, at=NIGHT, email="ann@driver.example")
+    assert "CHF 0.25 per kWh" in night
+    assert "Employees" not in night
+
+
+def test_where_drivers_are_hidden_nobody_can_be_asked_for(session: Session, scene: Scene, logged_in: LogIn) -> None:
+    reader = world.account(session, "blind@demo.example", Kind.AUTHORISATION)
+    world.grant(session, scene.group, "manage", reader.email, hides_drivers=True)
+    night = page(logged_in(reader), scene, at=NIGHT, email="ann@driver.example")
+    assert "may not charge" in night
+    assert 'name="email"' not in night
+    assert "CHF 0.25" not in night
+
+
+@pytest.mark.parametrize(("field", "value"), [("email", "ann at example"), ("at", "soon"), ("at", "0001-01-01T00:00")])
+def test_what_cannot_be_read_is_said_at_its_field_and_kept(
+    scene: Scene, logged_in: LogIn, field: str, value: str
+) -> None:
+    told = page(logged_in(scene.owner), scene, **{field: value})
+    assert 'aria-invalid="true"' in told
+    assert value in told
+    assert "What comes next" not in told

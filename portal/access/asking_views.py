@@ -3,12 +3,10 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import sqlalchemy as sa
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
 
 from portal.access import asking, labels
-from portal.access.special_user_list import knows_drivers
 from portal.access.spots import here
 from portal.accounts import emails
 from portal.accounts.login import current_account
@@ -25,14 +23,13 @@ YEARS = range(2000, 2200)
 
 
 @bp.get("/connectors/<int:connector_id>/who-may-charge")
-@guard("special_user:view", connector=queries.connector)
+@guard("special_user:edit", connector=queries.connector)
 def who_may_charge(connector: Connector) -> str:
-    """Somebody by his address, or anybody, at an instant, both in the address of the page. Who may not know the
-    drivers asks for anybody alone."""
+    """Somebody by his address, or anybody, at an instant, both in the address of the page. For the owner, to whom
+    special users, their user groups and their prices belong."""
     session, account = db.session(), current_account()
     at_place, faults = here(session, account, connector), {}
-    knows = bool(session.scalar(sa.select(knows_drivers(session, account.id, connector))))
-    typed, when = request.args.get("email", "").strip()[:254] if knows else "", request.args.get("at", "")
+    typed, when = request.args.get("email", "").strip()[:254], request.args.get("at", "")
     email, at = "", clock.now()
     try:
         email = emails.normalise(typed) if typed else ""
@@ -51,8 +48,6 @@ def who_may_charge(connector: Connector) -> str:
         typed=typed,
         when=at.astimezone(web.zone()).strftime("%Y-%m-%dT%H:%M") if not faults.get("at") else when,
         at=at,
-        knows=knows,
-        is_owner=connector.owner_id == account.id,
         faults=faults,
         labels=labels,
         station_labels=station_labels,

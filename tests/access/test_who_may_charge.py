@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 
 from portal.access.models import PriceRule, SpecialUser
 from portal.accounts.models import Account
-from portal.licences.models import Kind
 from portal.stations.models import Access, OpeningTime
 from tests import world
+from tests.statements import recorded
 from tests.stations.scene import Scene, build
 
 LogIn = Callable[[Account], FlaskClient]
@@ -69,19 +69,9 @@ def test_the_owner_charges_for_nothing(scene: Scene, logged_in: LogIn) -> None:
     assert "The owner charges for nothing" in page(logged_in(scene.owner), scene, at=NIGHT, email=scene.owner.email)
 
 
-def test_who_manages_asks_without_learning_of_user_groups(scene: Scene, logged_in: LogIn) -> None:
-    night = page(logged_in(scene.manage), scene, at=NIGHT, email="ann@driver.example")
-    assert "CHF 0.25 per kWh" in night
-    assert "Employees" not in night
-
-
-def test_where_drivers_are_hidden_nobody_can_be_asked_for(session: Session, scene: Scene, logged_in: LogIn) -> None:
-    reader = world.account(session, "blind@demo.example", Kind.AUTHORISATION)
-    world.grant(session, scene.group, "manage", reader.email, hides_drivers=True)
-    night = page(logged_in(reader), scene, at=NIGHT, email="ann@driver.example")
-    assert "may not charge" in night
-    assert 'name="email"' not in night
-    assert "CHF 0.25" not in night
+def test_it_is_the_owners_to_ask(scene: Scene, logged_in: LogIn) -> None:
+    url = f"/connectors/{scene.connector.id}/who-may-charge"
+    assert [logged_in(who).get(url).status_code for who in (scene.manage, scene.stranger)] == [403, 404]
 
 
 @pytest.mark.parametrize(("field", "value"), [("email", "ann at example"), ("at", "soon"), ("at", "0001-01-01T00:00")])
@@ -92,3 +82,10 @@ def test_what_cannot_be_read_is_said_at_its_field_and_kept(
     assert 'aria-invalid="true"' in told
     assert value in told
     assert "What comes next" not in told
+
+
+def test_the_answer_takes_twelve_statements_at_most(scene: Scene, logged_in: LogIn) -> None:
+    browser = logged_in(scene.owner)
+    with recorded() as statements:
+        page(browser, scene, at=NIGHT, email="ann@driver.example")
+    assert len(statements) <= 12

@@ -19,6 +19,7 @@ from portal.access.deciding import Segment
 from portal.access.models import Card, CardState, SessionCost
 from portal.accounts.models import Account
 from portal.charging.models import ChargingSession, Driver, QuarterHour
+from portal.charging.spreading import quarter_of
 from portal.core import clock
 from portal.stations.models import Connector, Station
 
@@ -57,7 +58,7 @@ def calculated(session: Session, owner_id: int, session_ids: Collection[int]) ->
         for row in rows
     }
     # Only where the price changes on the way it matters when the energy flowed.
-    quarters = _quarters(session, [key for key, segments in decided.items() if len(segments) > 1])
+    quarters = _quarters(session, [row for row in rows if len(decided[row.id]) > 1])
     return {row.id: _values(owner, row, decided[row.id], quarters) for row in rows}
 
 
@@ -81,12 +82,14 @@ def _card() -> sa.ColumnElement[str | None]:
     return sa.case((in_use, ChargingSession.card_number))
 
 
-def _quarters(session: Session, session_ids: Collection[int]) -> dict[int, list[Quarter]]:
-    found: dict[int, list[Quarter]] = {key: [] for key in session_ids}
+def _quarters(session: Session, rows: Sequence[_Row]) -> dict[int, list[Quarter]]:
+    found: dict[int, list[Quarter]] = {row.id: [] for row in rows}
     if found:
         table = QuarterHour
         columns = (table.session_id, table.starts_at, table.energy_wh)
-        wanted = sa.select(*columns).where(table.session_id.in_(session_ids)).order_by(table.starts_at)
+        begin, end = quarter_of(min(row.started_at for row in rows)), max(row.ended_at for row in rows)
+        wanted = sa.select(*columns).where(table.session_id.in_(found), table.starts_at.between(begin, end))
+        wanted = wanted.order_by(table.starts_at)
         for key, starts_at, energy_wh in session.execute(wanted):
             found[key].append((starts_at, energy_wh))
     return found

@@ -9,7 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import groupby, islice
 
 import sqlalchemy as sa
@@ -17,11 +17,11 @@ from sqlalchemy.orm import Session
 
 from portal.charging import quarter_columns
 from portal.charging.models import ChargingSession, Coverage, QuarterHour
+from portal.charging.spreading import quarter_of
 from portal.formats.rows import Meter, MeterPeriod, Series
 
 QUARTER = timedelta(minutes=15)
 RESOLUTION = timedelta(microseconds=1)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 CONNECTORS_AT_ONCE = 200
 WITH_QUARTERS_AT_ONCE = 40  # a month of one connector is 2,976 quarter hours, about 120 KB while it is read
 
@@ -147,7 +147,7 @@ def _totals_by_quarter(
     totals = {}
     for connector_id in connector_ids:
         spans = _merged(
-            (_quarter_of(start), _quarter_of(end + QUARTER - RESOLUTION)) for start, end in gaps[connector_id]
+            (quarter_of(start), quarter_of(end + QUARTER - RESOLUTION)) for start, end in gaps[connector_id]
         )
         missing = [((start - period[0]) // QUARTER, (end - period[0]) // QUARTER) for start, end in spans]
         totals[connector_id] = _total(
@@ -236,15 +236,11 @@ def _filled(stamps: Stamps, missing: Iterable[Span], period: Span) -> Series:
 
 def _without(gaps: Iterable[Span], known: Iterable[datetime]) -> list[Span]:
     """The quarter hours that the gaps touch, as spans, without those whose energy is known all the same."""
-    whole = _merged((_quarter_of(start), _quarter_of(end + QUARTER - RESOLUTION)) for start, end in gaps)
+    whole = _merged((quarter_of(start), quarter_of(end + QUARTER - RESOLUTION)) for start, end in gaps)
     if not whole:
         return []
     held = set(known)
     return _merged((at, at + QUARTER) for at in _stamps_of(whole) if at not in held) if held else whole
-
-
-def _quarter_of(instant: datetime) -> datetime:
-    return instant - (instant - EPOCH) % QUARTER
 
 
 def _stamps_of(spans: Iterable[Span]) -> Iterator[datetime]:

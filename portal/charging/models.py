@@ -107,7 +107,8 @@ class DriverCard(Base):
 class QuarterHour(Base):
     """Energy of one session in one quarter hour that begins at `starts_at`. Quality W measured, E substitute.
 
-    Quarters of 0 Wh are not stored: inside the coverage their absence means W 0, outside it F (missing).
+    Quarters of 0 Wh are not stored: inside the coverage their absence means W 0, outside it F (missing). All of a
+    session's lie between the quarter hour of its start and its end; on PostgreSQL each month is a table (`months`).
     """
 
     __tablename__ = "quarter_hour"
@@ -115,7 +116,7 @@ class QuarterHour(Base):
         sa.Index("ix_quarter_hour_session_id", "session_id"),
         sa.CheckConstraint("energy_wh > 0", "energy_is_positive"),
         sa.CheckConstraint("quality IN ('W', 'E')", "quality_is_known"),
-        {"sqlite_with_rowid": False},
+        {"sqlite_with_rowid": False, "postgresql_partition_by": "RANGE (starts_at)"},
     )
 
     connector_id: Mapped[int] = mapped_column(sa.ForeignKey("connector.id", ondelete="CASCADE"), primary_key=True)

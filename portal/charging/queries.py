@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, contains_eager
 from portal.access.cards import compared
 from portal.access.models import SessionCost
 from portal.charging.models import ChargingSession, Driver, QuarterHour, SessionImport
+from portal.charging.spreading import quarter_of
 from portal.core import authz, paging
 from portal.core.authz import standing
 from portal.core.errors import NotAllowed, NotThere
@@ -270,7 +271,9 @@ def charging_session(session: Session, account_id: int, action: str, row_id: int
 
 def quarter_hours(session: Session, row: ChargingSession) -> Sequence[QuarterHour]:
     """The quarter hours of one session, in order."""
-    wanted = sa.select(QuarterHour).where(QuarterHour.session_id == row.id)
+    # The bounds spare the database to look into other months.
+    span = QuarterHour.starts_at.between(quarter_of(row.started_at), row.ended_at)
+    wanted = sa.select(QuarterHour).where(QuarterHour.session_id == row.id, span)
     return session.scalars(wanted.order_by(QuarterHour.starts_at)).all()
 
 

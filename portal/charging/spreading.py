@@ -31,10 +31,16 @@ def spread(started_at: datetime, ended_at: datetime, energy_wh: int) -> Iterator
     return _shares(start, length // MICROSECOND, energy_wh)
 
 
+def quarter_of(started_at: datetime) -> datetime:
+    """The start, in UTC, of the quarter hour that holds an instant: of a session nothing lies before it."""
+    start = started_at.astimezone(UTC)
+    return start - (start - EPOCH) % QUARTER_HOUR
+
+
 def _shares(start: datetime, length: int, energy_wh: int) -> Iterator[tuple[datetime, int]]:
     """Shares of a session of `length` microseconds."""
-    into_quarter = (start - EPOCH) % QUARTER_HOUR
-    quarter = start - into_quarter
+    quarter = quarter_of(start)
+    into_quarter = start - quarter
     step = QUARTER_HOUR // MICROSECOND
     elapsed = step - into_quarter // MICROSECOND
     given = 0

@@ -10,8 +10,8 @@ from sqlalchemy.schema import SchemaItem
 from portal.core.db import UtcDateTime, engine_options, prepare
 from portal.models import Base
 
-# Made by hand-written SQL of the migrations, not by the models: search indexes.
-BY_HAND = ("station_search", "ix_station_search", "ix_station_group_search", "ix_account_search")
+# Made by hand-written SQL of the migrations, not by the models: search indexes, and the parts of quarter_hour.
+BY_HAND = ("station_search", "ix_station_search", "ix_station_group_search", "ix_account_search", "quarter_hour_")
 
 
 ADDED_TO_ONLY = ("audit_entry", "audit_seal")  # the application adds rows, and nobody changes them

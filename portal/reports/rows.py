@@ -18,6 +18,7 @@ from portal.access.costs import Charged, Cost, Quarter
 from portal.access.models import SessionCost
 from portal.charging.models import ChargingSession, Driver, QuarterHour
 from portal.charging.queries import driver_name
+from portal.charging.spreading import quarter_of
 from portal.stations.models import Connector, Station
 from portal.stations.queries import shows_drivers
 
@@ -110,7 +111,7 @@ def _rows(
     wanted = wanted.outerjoin(Driver, Driver.id == ChargingSession.driver_id)
     wanted = wanted.where(ChargingSession.id.in_(ids)).order_by(ChargingSession.started_at, ChargingSession.id)
     found = [_Found(*row) for row in session.execute(wanted)]
-    quarters = _quarters(session, ids)
+    quarters = _quarters(session, [one.row for one in found])
     for one in found:
         own = quarters.get(one.row.id, ())
         inside = [quarter for quarter in own if starts_at <= quarter[0] < ends_at]
@@ -121,10 +122,14 @@ def _rows(
             yield _row(one, cost, inside)
 
 
-def _quarters(session: Session, ids: Sequence[int]) -> dict[int, list[Quarter]]:
-    table = QuarterHour
-    wanted = sa.select(table.session_id, table.starts_at, table.energy_wh).where(table.session_id.in_(ids))
+def _quarters(session: Session, rows: Sequence[ChargingSession]) -> dict[int, list[Quarter]]:
     found: dict[int, list[Quarter]] = {}
+    if not rows:
+        return found
+    table = QuarterHour
+    begin, end = quarter_of(min(row.started_at for row in rows)), max(row.ended_at for row in rows)
+    wanted = sa.select(table.session_id, table.starts_at, table.energy_wh)
+    wanted = wanted.where(table.session_id.in_([row.id for row in rows]), table.starts_at.between(begin, end))
     for key, starts_at, energy_wh in session.execute(wanted.order_by(table.starts_at)):
         found.setdefault(key, []).append((starts_at, energy_wh))
     return found

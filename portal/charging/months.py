@@ -1,0 +1,63 @@
+"""The monthly partitions of the quarter hours on PostgreSQL: what is written now stays small and together, however
+much there is of earlier years. Whatever has no month of its own lies in the rest, and is found there as well."""
+
+import logging
+from datetime import date, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from portal.accounts.links import Links
+from portal.core import clock
+
+log = logging.getLogger(__name__)
+LOOK_EVERY = timedelta(hours=1)
+AHEAD = 2  # months after the present one
+FIRST = date(2010, 1, 1)  # no month before it: a wrong clock must not make a table for each of its months
+MOST_OF_REST = 6  # a look
+REST = sa.text(
+    "SELECT DISTINCT date_trunc('month', starts_at AT TIME ZONE 'UTC')::date FROM quarter_hour_rest"
+    " WHERE starts_at >= :first AND starts_at < :until ORDER BY 1 LIMIT :most"
+)
+MAKE = sa.text("SELECT quarter_hour_months(:first, :last)")
+
+
+class Months:
+    """The chore that makes them; looks again after LOOK_EVERY, or at the next call while the rest holds more."""
+
+    def __init__(self) -> None:
+        self._next_look: datetime | None = None
+
+    def __call__(self, session: Session, _links: Links) -> int:
+        if self._next_look is not None and clock.now() < self._next_look:
+            return 0
+        made, is_over = make(session, clock.now().date())
+        self._next_look = clock.now() + LOOK_EVERY if is_over else None
+        return made
+
+
+def make(session: Session, today: date) -> tuple[int, bool]:
+    """Make the months from the present one (UTC) to AHEAD that are missing, and those of up to MOST_OF_REST in the
+    rest; gives how many, and whether none is left. On SQLite there is nothing to make. A month that cannot be locked at
+    once, as somebody writes for long, is left for the next look."""
+    if session.get_bind().dialect.name != "postgresql":
+        return 0, True
+    last = _months_later(today, AHEAD)
+    until = _months_later(today, AHEAD + 1)
+    old = session.scalars(REST, {"first": FIRST, "until": until, "most": MOST_OF_REST}).all()
+    made = 0
+    for first, end in [(today, last), *((month, month) for month in old)]:
+        try:
+            with session.begin_nested():
+                made += session.scalars(MAKE, {"first": first, "last": end}).one()
+        except OperationalError as error:  # 55P03, lock not available
+            log.info("months of quarter hours wait: %s", error.orig)
+            return made, True
+    return made, len(old) < MOST_OF_REST
+
+
+def _months_later(day: date, months: int) -> date:
+    """The first day of the month so many months later."""
+    ordinal = day.year * 12 + day.month - 1 + months
+    return date(ordinal // 12, ordinal % 12 + 1, 1)

@@ -1,0 +1,178 @@
+"""The monthly partitions of the quarter hours, on PostgreSQL."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.orm import Session
+
+from portal.accounts.models import Account
+from portal.charging import energy, months, queries
+from portal.charging.models import ChargingSession, QuarterHour
+from portal.core import clock, schema
+from portal.core.db import engine_options
+from portal.stations.models import Connector
+from tests import world
+from tests.charging.files import HEAD, imported, stations
+from tests.servers.postgres import PostgresServer
+
+ZONE = "Europe/Zurich"
+TODAY = date(2024, 5, 15)
+PLACES = sa.text(
+    "SELECT tableoid::regclass::text AS place, sum(energy_wh)::int AS wh FROM quarter_hour GROUP BY 1 ORDER BY 1"
+)
+ROWS = (
+    b"1;A;30.06.2023 23:00;01.07.2023 03:00;8;Ann\n"  # from June into July, as UTC has it as well
+    b"2;A;05.05.2024 10:00;05.05.2024 11:00;2,5;Ben\n"
+    b"3;A;06.05.2009 10:00;06.05.2009 11:00;1;Ben\n"
+)
+
+
+@pytest.fixture
+def url(postgres_server: PostgresServer, postgres_template: str) -> str:
+    return postgres_server.create_database(template=postgres_template)
+
+
+@pytest.fixture
+def engine(url: str) -> Iterator[sa.Engine]:
+    made = sa.create_engine(url, **engine_options(url))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def session(engine: sa.Engine) -> Iterator[Session]:
+    with Session(engine) as opened:
+        yield opened
+
+
+@pytest.fixture
+def owner(session: Session) -> Account:
+    row = world.account(session, "owner@piquet.example")
+    stations(session, row, "A")
+    session.commit()
+    return row
+
+
+def places(session: Session) -> dict[str, int]:
+    return {row.place: row.wh for row in session.execute(PLACES)}
+
+
+def test_what_is_charged_today_lies_in_its_month(session: Session, owner: Account) -> None:
+    now = clock.now()
+    local = f"{now - timedelta(hours=1):%d.%m.%Y %H:%M};{now:%d.%m.%Y %H:%M}".encode()
+    imported(session, owner, HEAD + b"1;A;" + local + b";2;Ann\n", zone="UTC")
+    assert set(places(session)) <= {f"quarter_hour_{moment:%Y_%m}" for moment in (now - timedelta(hours=2), now)}, (
+        "the migration made the months around the day on which it ran"
+    )
+
+
+def test_the_rest_becomes_months_and_nothing_is_lost(session: Session, owner: Account) -> None:
+    imported(session, owner, HEAD + ROWS, zone=ZONE)
+    before = session.execute(sa.select(QuarterHour.__table__).order_by(*QuarterHour.__table__.primary_key)).all()
+    assert places(session) == {"quarter_hour_rest": 11_500}
+    assert months.make(session, TODAY) == (3 + 2, True)
+    assert places(session) == {
+        "quarter_hour_2023_06": 6000, "quarter_hour_2023_07": 2000, "quarter_hour_2024_05": 2500,
+        "quarter_hour_rest": 1000,
+    }, "May 2009 is no month of its own"  # fmt: skip
+    after = session.execute(sa.select(QuarterHour.__table__).order_by(*QuarterHour.__table__.primary_key)).all()
+    assert after == before
+    assert months.make(session, TODAY) == (0, True)
+
+
+def test_a_session_over_two_months_is_found_whole(session: Session, owner: Account) -> None:
+    imported(session, owner, HEAD + ROWS, zone=ZONE)
+    months.make(session, TODAY)
+    for row in session.scalars(sa.select(ChargingSession)):
+        assert sum(quarter.energy_wh for quarter in queries.quarter_hours(session, row)) == row.energy_wh
+    connector_id = session.scalars(sa.select(Connector.id)).one()
+    assert energy.last_at(session, [connector_id]) == datetime(2024, 5, 5, 8, 45, tzinfo=UTC)
+
+
+def test_a_station_takes_its_quarter_hours_along_from_every_month(session: Session, owner: Account) -> None:
+    imported(session, owner, HEAD + ROWS, zone=ZONE)
+    months.make(session, TODAY)
+    session.execute(sa.delete(ChargingSession).where(ChargingSession.external_id == "1"))
+    assert set(places(session)) == {"quarter_hour_2024_05", "quarter_hour_rest"}
+    session.execute(sa.delete(Connector))
+    assert places(session) == {}
+
+
+def test_six_months_of_the_rest_a_look(session: Session, owner: Account) -> None:
+    rows = b"".join(b"%d;A;05.%02d.2022 10:00;05.%02d.2022 11:00;1;Ann\n" % (n, n, n) for n in range(1, 9))
+    imported(session, owner, HEAD + rows, zone=ZONE)
+    assert months.make(session, TODAY) == (3 + 6, False)
+    assert months.make(session, TODAY) == (2, True)
+
+
+def test_who_writes_for_long_is_not_disturbed(session: Session, owner: Account, engine: sa.Engine) -> None:
+    imported(session, owner, HEAD + ROWS, zone=ZONE)
+    with engine.begin() as writing:
+        writing.execute(sa.text("UPDATE quarter_hour SET quality = 'W' WHERE energy_wh = 500"))
+        assert months.make(session, TODAY) == (0, True)
+        session.commit()
+    assert places(session) == {"quarter_hour_rest": 11_500}
+    assert months.make(session, TODAY)[0] == 5
+
+
+def test_a_period_reads_its_own_months_only(session: Session, owner: Account) -> None:
+    imported(session, owner, HEAD + ROWS, zone=ZONE)
+    months.make(session, TODAY)
+    period = (datetime(2023, 6, 10, tzinfo=UTC), datetime(2023, 6, 20, tzinfo=UTC))
+    table = QuarterHour
+    wanted = sa.select(table.energy_wh).where(table.starts_at >= period[0], table.starts_at < period[1])
+    text = str(wanted.compile(session.get_bind(), compile_kwargs={"literal_binds": True}))
+    plan = "\n".join(session.scalars(sa.text(f"EXPLAIN {text}")))
+    assert "quarter_hour_2023_06" in plan
+    assert "rest" not in plan
+    assert "2024" not in plan
+
+
+def test_the_chore_looks_once_an_hour(session: Session, owner: Account) -> None:
+    chore = months.Months()
+    chore(session, None)  # type: ignore[arg-type]  # it writes no letters
+    imported(session, owner, HEAD + ROWS, zone=ZONE)
+    assert chore(session, None) == 0  # type: ignore[arg-type]
+    assert "quarter_hour_2023_06" not in places(session)
+    chore._next_look = clock.now() - timedelta(seconds=1)
+    assert chore(session, None) == 3  # type: ignore[arg-type]
+
+
+def test_the_applications_role_makes_months(postgres_server: PostgresServer) -> None:
+    superuser = postgres_server.create_database()
+    with psycopg.connect(superuser.replace("+psycopg", ""), autocommit=True) as connection:
+        for role in ("schema_owner", "application"):
+            connection.execute(f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+        connection.execute(f"ALTER DATABASE {superuser.rpartition('/')[2]} OWNER TO schema_owner")
+    migrating, application = (superuser.replace("postgres@", f"{role}@") for role in ("schema_owner", "application"))
+    schema.upgrade(migrating, application)
+    engine = sa.create_engine(application, **engine_options(application))
+    with Session(engine) as session:
+        stations(session, owner := world.account(session, "owner@piquet.example"), "A")
+        imported(session, owner, HEAD + ROWS, zone=ZONE)
+        assert months.make(session, TODAY)[0] == 5
+        assert places(session)["quarter_hour_2023_06"] == 6000
+        with pytest.raises(ProgrammingError, match="must be owner"):
+            session.execute(sa.text("DROP TABLE quarter_hour_2023_06"))
+    engine.dispose()
+
+
+def test_an_upgrade_gives_what_is_there_its_months(session: Session, owner: Account, url: str) -> None:
+    imported(session, owner, HEAD + ROWS, zone=ZONE)
+    before = session.execute(sa.select(QuarterHour.__table__).order_by(*QuarterHour.__table__.primary_key)).all()
+    session.commit()
+    command.downgrade(schema._config(url), "0008")
+    assert places(session) == {"quarter_hour": 11_500}
+    session.commit()
+    schema.upgrade(url)
+    assert places(session) == {
+        "quarter_hour_2009_05": 1000, "quarter_hour_2023_06": 6000, "quarter_hour_2023_07": 2000,
+        "quarter_hour_2024_05": 2500,
+    }  # fmt: skip
+    after = session.execute(sa.select(QuarterHour.__table__).order_by(*QuarterHour.__table__.primary_key)).all()
+    assert after == before

@@ -23,6 +23,7 @@ from portal.stations import queries as stations
 from portal.stations.models import Connector, Station, StationGroup, StationGroupStation
 
 bp = Blueprint("limited", __name__)
+MOST_GROUPS = 100  # of a station, in one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,7 @@ class Told:
     station_group_id: int
     connectors: int
     asked: Asked | None = None
+    also: tuple[int, ...] = ()  # further station groups of the owner's in which somebody is missing
 
     @property
     def declined_at(self) -> datetime | None:
@@ -66,7 +68,8 @@ def _of_owner(area: Area) -> Told | None:
     found = limited.among_holders(db.session(), area, current_account().email)
     if not found:
         return None
-    return Told(True, found, found[0].holder.station_group_id, max(one.connectors for one in found))
+    first, *others = dict.fromkeys(one.holder.station_group_id for one in found)
+    return Told(True, found, first, max(one.connectors for one in found), also=tuple(others))
 
 
 def _of_holder(area: Area) -> Told | None:
@@ -81,13 +84,15 @@ def _of_holder(area: Area) -> Told | None:
 @bp.post("/station-groups/<int:station_group_id>/special-users/missing")
 @guard("special_user:edit", station_group=stations.station_group)
 def add(station_group: StationGroup) -> Response:
-    """Enter whom the warning names: one address, one user group, or all."""
-    session, typed = db.session(), request.form.get("user_group", "")
-    user_group_id = int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else None
+    """Enter whom the warning names: one address, one user group, or all, of this station group and of those named
+    besides."""
+    session, account = db.session(), current_account()
+    email, user_group_id = request.form.get("email", "")[:254], _number(request.form.get("user_group", ""))
+    named = sorted({one for one in map(_number, request.form.getlist("also")[:MOST_GROUPS]) if one is not None})
+    others = [stations.station_group(session, account.id, "special_user:edit", one) for one in named]
+    groups = sorted({station_group, *others}, key=lambda group: group.id)
     try:
-        added = requests.admit(
-            session, current_account(), station_group, request.form.get("email", "")[:254], user_group_id
-        )
+        added = requests.admit(session, account, groups, email, user_group_id)
     except RuleBroken as broken:
         session.rollback()
         flash(forms.words(broken), "danger")
@@ -122,6 +127,10 @@ def decline(special_user_request: SpecialUserRequest) -> Response:
     session.commit()
     flash(gettext("The request is declined. The authorisation stays as it is."), "success")
     return _back(group_id)
+
+
+def _number(typed: str) -> int | None:
+    return int(typed) if typed.isascii() and typed.isdigit() and len(typed) < 10 else None
 
 
 def _back(station_group_id: int) -> Response:

@@ -5,6 +5,7 @@ Consent is the owner's. A request ends with its cause, as the Limited rule does 
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -91,20 +92,44 @@ def decline(session: Session, actor: Account, row: SpecialUserRequest) -> None:
 
 
 def admit(
-    session: Session, actor: Account, group: StationGroup, email: str = "", user_group_id: int | None = None
+    session: Session,
+    actor: Account,
+    groups: Sequence[StationGroup],
+    email: str = "",
+    user_group_id: int | None = None,
 ) -> int:
-    """Enter as special users of the station group whom the Limited rule misses there: this address, this user group,
-    or without either all of them; says how many entries that made. Nobody else is entered by it."""
+    """Enter as special users of these station groups whom the Limited rule misses there: this address, this user group,
+    or without either all of them; says how many entries that made. Nobody else is entered by it, and nobody at a group
+    where his entry at one before admits him already."""
+    asking = [_wanted(session, actor, group, email, user_group_id).addresses for group in groups]
+    added = 0
+    for group in groups:
+        wanted = _wanted(session, actor, group, email, user_group_id)
+        for one in sorted(wanted.whole):
+            special_users.add(session, actor, group, user_group=session.get_one(UserGroup, one))
+        special_users.add_all(session, actor, group, sorted(wanted.emails))
+        added += len(wanted.whole) + len(wanted.emails)
+    for group, addresses in zip(groups, asking, strict=True):
+        _close(session, group, addresses)
+    return added
+
+
+class _Wanted(NamedTuple):
+    """Whom to enter: single addresses, and user groups as a whole; `addresses` are all that this admits."""
+
+    emails: set[str]
+    whole: set[int]
+    addresses: set[str]
+
+
+def _wanted(session: Session, actor: Account, group: StationGroup, email: str, user_group_id: int | None) -> _Wanted:
     found = limited.among_holders(session, Area(group.owner_id, [group.id]), actor.email)
     emails = {address for one in found if one.holder.user_group_id is None or email for address in one.addresses}
     whole = {one.holder.user_group_id for one in found if one.holder.user_group_id is not None}
     if email or user_group_id is not None:
-        emails, whole = emails & {email}, whole & {user_group_id}
-    for one in sorted(whole):
-        special_users.add(session, actor, group, user_group=session.get_one(UserGroup, one))
-    special_users.add_all(session, actor, group, sorted(emails))
-    _close(session, group, emails.union(*(one.addresses for one in found if one.holder.user_group_id in whole)))
-    return len(whole) + len(emails)
+        emails, whole = emails & {email}, whole & {user_group_id or 0}
+    members = (one.addresses for one in found if one.holder.user_group_id in whole)
+    return _Wanted(emails, whole, emails.union(*members))
 
 
 def _close(session: Session, group: StationGroup, emails: Collection[str]) -> None:

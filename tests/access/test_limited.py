@@ -1,5 +1,6 @@
 """The Limited rule: who holds stations by an authorisation and is no special user where they are Limited."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TypeVar
@@ -351,3 +352,36 @@ def test_the_request_of_somebody_who_lost_the_group_is_shown_no_more(
     session.commit()
     assert "somebody asks to be a special user" not in owner.get("/").text
     assert WARNS not in owner.get(pages[0]).text
+
+
+def test_all_are_added_in_every_group_that_the_charging_point_is_shared_by(
+    session: Session, scene: Scene, logged_in: LogIn, pages: tuple[str, str, str]
+) -> None:
+    """One holder of both groups is entered once; who asked in the other group is answered with it."""
+    other = world.station_group(session, scene.owner, "On call")
+    session.add(StationGroupStation(station_group_id=other.id, station_id=scene.station.id, owner_id=scene.owner.id))
+    for email in (scene.utility.email, ADA):
+        world.grant(session, other, "manage", email)
+    request = {"station_group_id": other.id, "owner_id": scene.owner.id, "account_id": scene.utility.id}
+    session.add(SpecialUserRequest(**request, asked_at=clock.now()))
+    session.commit()
+    browser = logged_in(scene.owner)
+    page = browser.get(pages[2]).text
+    form = page[: page.index("Add all of them")].rpartition("<form")[2]
+    fields = re.findall(r'name="also" value="(\d+)"', form)
+    action = re.findall(r'action="([^"]+)"', form)[0]
+    browser.post(action, data={"also": fields, "back": pages[2]})
+    entered = {(row.email, row.station_group_id) for row in scene.stored(SpecialUser)}
+    assert entered == {(scene.utility.email, scene.group.id), (ADA, other.id)}
+    assert scene.stored(SpecialUserRequest) == []
+    assert WARNS not in browser.get(pages[2]).text
+
+
+def test_no_group_of_somebody_else_is_taken_along(
+    session: Session, scene: Scene, logged_in: LogIn, pages: tuple[str, str, str]
+) -> None:
+    theirs = world.station_group(session, scene.stranger, "Theirs")
+    session.commit()
+    answer = logged_in(scene.owner).post(f"{pages[0]}/special-users/missing", data={"also": theirs.id})
+    assert answer.status_code == 404
+    assert scene.stored(SpecialUser) == []

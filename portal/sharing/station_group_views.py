@@ -50,6 +50,12 @@ def _sentences(ending: consequences.OfGroup, ended: consequences.Admitting) -> l
         gettext("The export task %(name)s is deleted with its history; files already delivered stay there.", name=name)
         for name in ending.tasks
     ]
+    maintenance = ngettext(
+        "%(num)s recipient no longer receives the maintenance of its stations.",
+        "%(num)s recipients no longer receive the maintenance of its stations.",
+        ending.receiving,
+    )
+    access += [maintenance] if ending.receiving else []
     return [*leaving, *access, *_no_longer_admitted(ended), *tasks, gettext("This cannot be undone.")]
 
 

@@ -14,8 +14,16 @@ from portal.stations.models import Connector, Grant, Station, StationGroup, Stat
 COUNTED = 10_000
 NAMED = 20
 
-# Access, charging and exports stand above this domain and import it; here they are tables that refer to it.
+# Access, charging, maintenance and exports stand above this domain and import it; here they are tables that refer to
+# it.
 charging_session = sa.table("charging_session", sa.column("connector_id", sa.Integer))
+maintenance_entry = sa.table(
+    "maintenance_entry",
+    *(sa.column(name, sa.Integer) for name in ("station_id", "starts_at", "done_at", "cancelled_at")),
+)
+maintenance_recipient = sa.table(
+    "maintenance_recipient", sa.column("station_id", sa.Integer), sa.column("station_group_id", sa.Integer)
+)
 export_task = sa.table(
     "export_task",
     sa.column("id", sa.Integer),
@@ -43,6 +51,9 @@ class OfStation:
     connectors: int
     sessions: int  # up to COUNTED
     groups: Sequence[str]
+    entries: int  # of the maintenance: notes, and work that is over or called off
+    works: int  # planned and neither done nor called off
+    receiving: int  # who receives the maintenance of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +62,7 @@ class OfGroup:
     recipients: Sequence[str]  # addresses and user groups with a grant that stands, up to NAMED of them
     grants: int
     tasks: Sequence[str]
+    receiving: int  # who receives the maintenance of its stations
 
 
 def of_station(session: Session, station: Station) -> OfStation:
@@ -61,7 +73,19 @@ def of_station(session: Session, station: Station) -> OfStation:
         .order_by(StationGroup.name)
     )
     ids = sa.select(Connector.id).where(Connector.station_id == station.id)
-    return OfStation(len(station.connectors), _sessions(session, ids), session.scalars(names).all())
+    sessions, groups = _sessions(session, ids), session.scalars(names).all()
+    return OfStation(len(station.connectors), sessions, groups, *_maintained(session, station))
+
+
+def _maintained(session: Session, station: Station) -> tuple[int, int, int]:
+    """Entries that are over, planned work, and who receives the maintenance; one statement."""
+    entry, receiving = maintenance_entry.c, maintenance_recipient.c
+    is_open = sa.and_(entry.starts_at.is_not(None), entry.done_at.is_(None), entry.cancelled_at.is_(None))
+    here = sa.select(sa.func.count()).where(entry.station_id == station.id)
+    told = sa.select(sa.func.count()).where(receiving.station_id == station.id)
+    counts = (here.where(~is_open), here.where(is_open), told)
+    row = session.execute(sa.select(*(count.scalar_subquery() for count in counts))).one()
+    return row[0], row[1], row[2]
 
 
 def sessions_of_connector(session: Session, connector: Connector) -> int:
@@ -80,9 +104,10 @@ def of_group(session: Session, group: StationGroup) -> OfGroup:
     rows = sa.select(member.station_id).where(member.station_group_id == group.id).limit(COUNTED).subquery()
     stations = session.scalar(sa.select(sa.func.count()).select_from(rows)) or 0
     standing = sa.select(sa.func.count()).where(Grant.station_group_id == group.id, *stands())
-    return OfGroup(
-        stations, recipients(session, group), session.scalar(standing) or 0, tasks(session, group, group.owner_id)
-    )
+    receiving = sa.select(sa.func.count()).where(maintenance_recipient.c.station_group_id == group.id)
+    counts = session.execute(sa.select(standing.scalar_subquery(), receiving.scalar_subquery())).one()
+    found = tasks(session, group, group.owner_id)
+    return OfGroup(stations, recipients(session, group), counts[0], found, counts[1])
 
 
 def tasks(session: Session, group: StationGroup, reader_id: int) -> Sequence[str]:

@@ -171,7 +171,37 @@ def _sentences(ending: consequences.OfStation) -> list[str]:
         gettext("It leaves the group %(name)s: who sees it through this group sees it no more.", name=name)
         for name in ending.groups
     ]
-    return [connectors, *groups, gettext("This cannot be undone.")]
+    return [connectors, *groups, *_maintained(ending), gettext("This cannot be undone.")]
+
+
+def _maintained(ending: consequences.OfStation) -> list[str]:
+    counts = (
+        (
+            ending.works,
+            ngettext(
+                "%(num)s planned work that is not done is deleted, and nobody is told that it does not take place.",
+                "%(num)s planned works that are not done are deleted, and nobody is told that they do not take place.",
+                ending.works,
+            ),
+        ),
+        (
+            ending.entries,
+            ngettext(
+                "%(num)s note or work of the maintenance that is over is deleted.",
+                "%(num)s notes and works of the maintenance that are over are deleted.",
+                ending.entries,
+            ),
+        ),
+        (
+            ending.receiving,
+            ngettext(
+                "%(num)s recipient no longer receives its maintenance.",
+                "%(num)s recipients no longer receive its maintenance.",
+                ending.receiving,
+            ),
+        ),
+    )
+    return [sentence for count, sentence in counts if count]
 
 
 @bp.get("/stations/<int:station_id>/image")

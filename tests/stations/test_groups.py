@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
+from portal.maintenance.models import MaintenanceRecipient
 from portal.stations import queries
 from portal.stations.models import StationGroup
 from tests import world
@@ -128,3 +129,12 @@ def test_the_sharing_tab_is_for_who_may_see_grants(scene: Scene, logged_in: LogI
         page = logged_in(getattr(scene, who)).get(path(scene)).text
         tabs = page.partition('<ul class="tabs">')[2].partition("</ul>")[0]
         assert ("Sharing" in tabs) == shown
+
+
+def test_deleting_counts_who_receives_the_maintenance(session: Session, scene: Scene, logged_in: LogIn) -> None:
+    browser = logged_in(scene.owner)
+    assert "the maintenance" not in browser.get(path(scene, "/delete")).text
+    of = {"station_group_id": scene.group.id, "owner_id": scene.owner.id, "added_by_id": scene.owner.id}
+    session.add_all([MaintenanceRecipient(**of, email=f"{one}@demo.example") for one in "ab"])
+    session.commit()
+    assert "2 recipients no longer receive the maintenance of its stations." in browser.get(path(scene, "/delete")).text

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from portal.accounts.models import Account
 from portal.charging.models import ChargingSession
 from portal.core import clock
+from portal.maintenance.models import MaintenanceEntry, MaintenanceRecipient
 from portal.stations.models import Station
 from tests.stations.scene import Scene
 from tests.stations.test_images import picture
@@ -154,3 +155,16 @@ def test_what_is_no_picture_is_refused(session: Session, scene: Scene, logged_in
 @pytest.mark.parametrize("address", ["/stations/0", "/stations/99999999999999999999", "/stations/-1", "/stations/x"])
 def test_impossible_ids_are_not_there(scene: Scene, logged_in: LogIn, address: str) -> None:
     assert logged_in(scene.owner).get(address).status_code == 404
+
+
+def test_the_maintenance_that_would_go_is_counted(session: Session, scene: Scene, logged_in: LogIn) -> None:
+    of = {"station_id": scene.station.id, "owner_id": scene.owner.id}
+    soon = {"starts_at": clock.now() + timedelta(days=1), "ends_at": clock.now() + timedelta(days=2)}
+    by = {"text": "Fuse", "written_by_id": scene.owner.id}
+    session.add_all([MaintenanceEntry(**of, **by), MaintenanceEntry(**of, **by, **soon)])
+    session.add(MaintenanceEntry(**of, **by, **soon, cancelled_at=clock.now(), cancelled_by_id=scene.owner.id))
+    session.add(MaintenanceRecipient(**of, email="fuse@demo.example", added_by_id=scene.owner.id))
+    session.commit()
+    page = logged_in(scene.owner).get(path(scene, "/delete")).text
+    for told in ("1 planned work that is not done", "2 notes and works of the maintenance", "1 recipient no longer"):
+        assert told in page

@@ -103,6 +103,7 @@ def delete_station(session: Session, actor: Account, station: Station) -> None:
             "Take its connectors out of service and remove it from its groups instead.",
         )
     detail = {"name": station.name, "connectors": found.connectors, "groups": list(found.groups)}
+    detail |= {"entries": found.entries, "works": found.works} if found.entries or found.works else {}
     changes.record(session, "station:delete", station, actor, **detail)
     image_file_id = station.image_file_id
     session.delete(station)

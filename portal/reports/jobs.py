@@ -83,7 +83,7 @@ def _make(sessions: Sessions, held: Claim) -> None:
                 made.append(_Made(kind, writers.file_name(report, kind), file))
     with sessions() as writer:
         if made:
-            _store(writer, held, summary, made, error)
+            _store(writer, held, summary, made, error, found.owner_id)
         else:
             _fail(writer, held, error)
         writer.commit()
@@ -103,10 +103,10 @@ def _written(chunks: Iterable[bytes]) -> IO[bytes]:
     return file
 
 
-def _store(session: Session, held: Claim, summary: Summary, made: Iterable[_Made], error: str) -> None:
+def _store(session: Session, held: Claim, summary: Summary, made: Iterable[_Made], error: str, owner_id: int) -> None:
     done = {"state": ReportState.DONE.value, "done_permille": 1000, "finished_at": clock.now(), "lease_until": None}
     told = {"sessions": summary.sessions, "energy_wh": summary.energy_wh, "sums": summary.kept(), "failures": 0}
-    _reports.write(session, held, **done, **told, error=error)
+    _reports.write(session, held, **done, **told, error=error, owner_id=owner_id)
     for one in made:
         kept = files.keep(session, one.name, iter(lambda file=one.file: file.read(files.PIECE), b""))  # type: ignore[misc]
         session.add(ReportFile(report_id=held.row_id, kind=one.kind, file_id=kept.id))

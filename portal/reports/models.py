@@ -55,6 +55,7 @@ class ReportSchedule(Base):
     title: Mapped[str] = mapped_column(sa.String(200))  # the subject's name when it was set up
     recipients: Mapped[list[Any]]  # further e-mails; each gets it only while its account may see the subject
     next_month: Mapped[date]  # first day of the month that is reported next
+    stopped_at: Mapped[datetime | None]  # what it is about went to another account
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
@@ -72,6 +73,7 @@ class Report(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))  # whose report it is, and by whose eyes
     ordered_by_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))  # who holds the licence for it
+    owner_id: Mapped[int | None] = mapped_column(sa.ForeignKey("account.id"))  # whose property it was when it was made
     subject: Mapped[str] = mapped_column(sa.String(20))
     station_id: Mapped[int | None] = mapped_column(sa.ForeignKey("station.id", ondelete="SET NULL"), index=True)
     station_group_id: Mapped[int | None] = mapped_column(

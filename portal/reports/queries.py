@@ -6,14 +6,14 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.charging.models import Driver
+from portal.charging.models import ChargingSession, Driver
 from portal.core import authz, paging
 from portal.core.errors import NotThere
 from portal.core.files import StoredFile
 from portal.reports import scope
 from portal.reports.models import Report, ReportFile, ReportSchedule, ReportState, Subject
-from portal.stations.models import Station, StationGroup
-from portal.stations.queries import visible_stations
+from portal.stations.models import Connector, Station, StationGroup
+from portal.stations.queries import shows_drivers, visible_stations
 
 TO_CHOOSE = 100  # of each kind in a menu; a longer list is searched
 UNFINISHED = (ReportState.QUEUED.value, ReportState.RUNNING.value)
@@ -29,12 +29,12 @@ def report(session: Session, account_id: int, _action: str, row_id: int) -> Repo
 
 
 def report_file(session: Session, account_id: int, _action: str, row_id: int) -> ReportFile:
-    """A finished file of the account's own report, while the account may see what it is about."""
+    """A finished file of the account's own report, while the account may open it."""
     row = session.get(ReportFile, row_id)
     parent = session.get(Report, row.report_id if row else 0)
     if row is None or parent is None or parent.account_id != account_id:
         raise NotThere
-    if not scope.may_see(session, account_id, parent):
+    if not scope.may_open(session, parent):
         raise NotThere
     return row
 
@@ -63,6 +63,23 @@ def schedules(session: Session, account_id: int, number: int) -> paging.Page[Rep
     wanted = sa.select(ReportSchedule).where(mine).order_by(ReportSchedule.title, ReportSchedule.id)
     rows = session.scalars(wanted.limit(paging.SIZE).offset(paging.offset(number))).all()
     return paging.Page(rows, max(1, number), total)
+
+
+def resting(session: Session, account_id: int, rows: Sequence[ReportSchedule]) -> set[int]:
+    """The ids of those of the account's monthly reports that are not made at present, because the account may not see
+    what they are about. One statement."""
+    table, charged = ReportSchedule, ChargingSession
+    here = visible_stations(account_id, scope.ACTION)
+    met = sa.select(charged.driver_id).join(Connector, Connector.id == charged.connector_id)
+    met = met.join(Station, Station.id == Connector.station_id).where(here, shows_drivers(account_id))
+    seen = sa.or_(
+        table.station_id.in_(sa.select(Station.id).where(here)),
+        table.station_group_id.in_(authz.visible(account_id, scope.ACTION)),
+        table.driver_id.in_(sa.select(Driver.id).where(Driver.owner_id == account_id)),
+        sa.exists(met.where(charged.driver_id == table.driver_id).correlate(table)),
+    )
+    ids = {row.id for row in rows}
+    return ids.difference(session.scalars(sa.select(table.id).where(table.id.in_(ids), seen)))
 
 
 def unfinished(session: Session, account_id: int) -> int:

@@ -22,8 +22,12 @@ Page = str | tuple[str, int] | Response
 @bp.get("/monthly")
 @guard("report:schedule")
 def list_schedules() -> str:
-    page = queries.schedules(db.session(), current_account().id, web.page_number())
-    return render_template("reports/list_schedules.html", page=page, labels=labels, tabs=tabs("monthly"))
+    session, account = db.session(), current_account()
+    page = queries.schedules(session, account.id, web.page_number())
+    resting = queries.resting(session, account.id, page.items)
+    return render_template(
+        "reports/list_schedules.html", page=page, resting=resting, labels=labels, tabs=tabs("monthly")
+    )
 
 
 @bp.route("/monthly/new", methods=["GET", "POST"])

@@ -39,8 +39,7 @@ class Wanted(NamedTuple):
 def create(session: Session, actor: Account, wanted: Wanted) -> ReportSchedule:
     """Set up a report of each month from the present one on. NotThere or NotAllowed for what the actor may not see;
     RuleBroken at the field for what does not fit."""
-    this_month = clock.now().astimezone(ZoneInfo(actor.time_zone)).date().replace(day=1)
-    row = ReportSchedule(account_id=actor.id, next_month=this_month)
+    row = ReportSchedule(account_id=actor.id, next_month=_this_month(actor))
     _fill(session, actor, row, wanted)
     session.add(row)
     session.flush()
@@ -49,8 +48,11 @@ def create(session: Session, actor: Account, wanted: Wanted) -> ReportSchedule:
 
 
 def edit(session: Session, actor: Account, row: ReportSchedule, wanted: Wanted) -> None:
-    """Change what is reported, how and to whom; the next report is made so."""
+    """Change what is reported, how and to whom; the next report is made so. One that had stopped begins anew with the
+    present month."""
     _fill(session, actor, row, wanted)
+    if row.stopped_at is not None:
+        row.stopped_at, row.next_month = None, _this_month(actor)
     _record(session, actor, row, "edit")
 
 
@@ -88,27 +90,30 @@ def _record(session: Session, actor: Account, row: ReportSchedule, verb: str) ->
 def make_due(session: Session, _links: Links) -> int:
     """Order the reports of every month that has ended, in the time zone of the account, and say how many: also of
     months that passed while nothing ran. While the licence is missing they wait; what an account may not see in the
-    meantime is passed by."""
+    meantime is passed by, and what went to another account has stopped."""
     latest = (clock.now() + timedelta(days=1)).date().replace(day=1)  # somewhere on earth
     wanted = sa.select(ReportSchedule, Account).join(Account, Account.id == ReportSchedule.account_id)
     due = session.execute(
-        wanted.where(ReportSchedule.next_month < latest).order_by(ReportSchedule.next_month, ReportSchedule.id)
+        wanted.where(ReportSchedule.next_month < latest, ReportSchedule.stopped_at.is_(None)).order_by(
+            ReportSchedule.next_month, ReportSchedule.id
+        )
     ).all()
     licensed = licences.active_kinds(session, {account.id for _row, account in due})
     made = 0
     for row, account in due:
         if Kind.REPORTS not in licensed.get(account.id, ()):
             continue
-        this_month = clock.now().astimezone(ZoneInfo(account.time_zone)).date().replace(day=1)
+        this_month = _this_month(account)
         while row.next_month < this_month and _take(session, row):
             made += _order_for_all(session, account, row, _month_before(row.next_month))
     return made
 
 
 def _take(session: Session, row: ReportSchedule) -> bool:
-    """Move on by a month; False when another scheduler has done so."""
+    """Move on by a month; False when another scheduler has done so, or it has stopped meanwhile."""
     table, month = ReportSchedule, row.next_month
-    moved = sa.update(table).where(table.id == row.id, table.next_month == month).values(next_month=_next(month))
+    moved = sa.update(table).where(table.id == row.id, table.next_month == month, table.stopped_at.is_(None))
+    moved = moved.values(next_month=_next(month))
     taken = session.scalar(moved.returning(table.id).execution_options(synchronize_session=False)) is not None
     session.refresh(row)
     return taken
@@ -146,6 +151,10 @@ def _report(account: Account, reader: Account, row: ReportSchedule, month: date)
         kinds=row.kinds,
         to_tell=True,
     )
+
+
+def _this_month(account: Account) -> date:
+    return clock.now().astimezone(ZoneInfo(account.time_zone)).date().replace(day=1)
 
 
 def _next(month: date) -> date:

@@ -80,3 +80,9 @@ def may_see(session: Session, account_id: int, about: Report | ReportSchedule) -
     except (NotAllowed, NotThere):
         return False
     return True
+
+
+def may_open(session: Session, report: Report) -> bool:
+    """Whether the account of the report may open it now: it may see what the report is about, or owned it when the
+    report was made. An owner keeps his documents when his property goes to another account or is deleted."""
+    return report.owner_id == report.account_id or may_see(session, report.account_id, report)

@@ -1,7 +1,7 @@
 """Letters that a monthly report is there. Runs without Flask.
 
 Judged when written and again when they leave: the report must be of the account with this confirmed address, and that
-account may still see what it is about.
+account may still open it.
 """
 
 from collections.abc import Sequence
@@ -45,4 +45,4 @@ def may_open(session: Session, recipient: str, about: Sequence[int]) -> bool:
     reader = session.scalar(sa.select(Account).where(Account.email == recipient, Account.verified_at.is_not(None)))
     if report is None or reader is None or report.account_id != reader.id:
         return False
-    return scope.may_see(session, reader.id, report)
+    return scope.may_open(session, report)

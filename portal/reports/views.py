@@ -88,10 +88,11 @@ def progress(report: Report) -> str:
 
 
 def _told(session: Session, report: Report) -> dict[str, object]:
-    seen = scope.may_see(session, report.account_id, report)
+    seen = scope.may_open(session, report)
     return {
         "report": report,
         "seen": seen,
+        "still_there": scope.may_see(session, report.account_id, report),
         "files": queries.files_of(session, report) if seen and report.state == ReportState.DONE else [],
         "about": f"{report.subject}-{getattr(report, f'{Subject(report.subject).value}_id')}",
         "labels": labels,
@@ -101,7 +102,7 @@ def _told(session: Session, report: Report) -> dict[str, object]:
 @bp.get("/files/<int:report_file_id>")
 @guard("report:list", report_file=queries.report_file)
 def download(report_file: ReportFile) -> Response:
-    """A file, for whoever may see at this moment what it tells."""
+    """A file, for whoever may open the report at this moment."""
     session = db.session()
     stored, kind = session.get_one(StoredFile, report_file.file_id), FileKind(report_file.kind)
     answer = Response(stream_with_context(files.chunks(session, stored.id)), mimetype=TYPES[kind])

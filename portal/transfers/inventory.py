@@ -11,9 +11,10 @@ from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.charging.models import ChargingSession, Driver, FlaggedRow, FlaggedState
 from portal.exports.models import ExportTask
 from portal.maintenance.models import MaintenanceEntry, MaintenanceRecipient
+from portal.reports.models import ReportSchedule
 from portal.stations.group_list import stands
 from portal.stations.models import Connector, Grant, Station, StationGroupStation
-from portal.transfers import exporting
+from portal.transfers import exporting, reporting
 from portal.transfers.things import Kind, Thing
 
 NAMED = 20
@@ -38,9 +39,12 @@ class Inventory:
     formatters: int
     lent: int  # of these destinations and formatters, to how many addresses
     tasks_stopping: int  # export tasks on these groups whose owner loses the right
+    schedules: int  # monthly reports that go along
+    schedules_stopping: int  # monthly reports about what goes over, of all but the receiver
     groups_left: int  # groups of the giver that lose stations and stay behind
     grants_losing: int  # live grants on those, which no longer reach the stations
     tasks_losing: int  # export tasks on those
+    schedules_losing: int  # monthly reports about those
     receiving: int  # who receives the maintenance of what goes over
     entries: int  # maintenance entries of the stations
     special_users: int  # at what goes over
@@ -84,6 +88,7 @@ def _counts(thing: Thing, to_email: str) -> dict[str, sa.Select[int]]:
         "grants_ending": _count(Grant.id).where(*on_these, _ends(thing, to_email)),
         **_exports(thing),
         "tasks_stopping": _count(ExportTask.id).where(ExportTask.station_group_id.in_(groups), _stops(thing, to_email)),
+        **_reports(thing, to_email, left),
         "groups_left": sa.select(sa.func.count(member.station_group_id.distinct())).where(
             member.station_id.in_(stations), ~member.station_group_id.in_(groups)
         ),
@@ -120,6 +125,19 @@ def _exports(thing: Thing) -> dict[str, sa.Select[int]]:
         "tasks": _count(ExportTask.id).where(whole, exporting.coming_tasks(thing.owner_id)),
         "tasks_staying": _count(ExportTask.id).where(whole, exporting.staying_tasks(thing.owner_id)),
     }
+
+
+def _reports(thing: Thing, to_email: str, left: sa.Select[int]) -> dict[str, sa.Select[int]]:
+    """Monthly reports that go along with everything that an account owns, and what is to become of the others."""
+    table, whole = ReportSchedule, sa.literal(thing.kind is Kind.ACCOUNT)
+    going = sa.or_(table.station_id.in_(thing.stations()), table.station_group_id.in_(thing.groups()))
+    receiver = sa.select(Account.id).where(Account.email == to_email)
+    counts = {
+        "schedules": sa.and_(whole, reporting.coming_schedules(thing.owner_id)),
+        "schedules_stopping": sa.and_(~whole, going, ~table.account_id.in_(receiver)),
+        "schedules_losing": table.station_group_id.in_(left),
+    }
+    return {name: _count(table.id).where(which, table.stopped_at.is_(None)) for name, which in counts.items()}
 
 
 def _count(column: sa.orm.InstrumentedAttribute[int]) -> sa.Select[int]:

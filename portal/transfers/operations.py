@@ -21,7 +21,7 @@ from portal.sharing import shrinking
 from portal.sharing.models import Transfer
 from portal.stations.group_list import stands
 from portal.stations.models import Grant, Station, StationGroup
-from portal.transfers import charging, clashes, exporting, moving, things
+from portal.transfers import charging, clashes, exporting, moving, reporting, things
 from portal.transfers.things import Held, Kind, State, Thing
 
 VALID = timedelta(days=14)
@@ -152,6 +152,7 @@ def _move(session: Session, actor: Account, thing: Thing, held: Held) -> dict[st
         moving.forget_grants(session, held)
     moving.forget_recipients(session, held)
     moving.forget_special_users(session, held)
+    reporting.stop(session, held, actor.id)
     moving.stations_and_groups(session, held, actor.id)
     sessions = charging.move_without_drivers(session, held, actor.id)
     return _figures(held) | {"sessions": sessions, "grants_ended": ended}
@@ -162,6 +163,8 @@ def _move_account(session: Session, actor: Account, thing: Thing, held: Held) ->
     clashes.check(session, held, actor.id, drivers)
     giver = session.get_one(Account, thing.owner_id)
     exports = exporting.move(session, giver.id, actor.id, actor.email)
+    reports = reporting.move(session, giver.id, actor.id, actor.email)
+    reporting.follow_drivers(session, same)
     coming, theirs = among(session, Grant.station_group_id, held.group_ids), Grant.email.in_([actor.email, giver.email])
     ended = shrinking.end(session, actor, session.scalars(sa.select(Grant.id).where(coming, theirs, *stands())))
     # The giver may stand in his own user groups: he would keep by them what he gives away.
@@ -175,7 +178,7 @@ def _move_account(session: Session, actor: Account, thing: Thing, held: Held) ->
     moving.rules_for_all_stations(session, giver.id, actor.id)
     sessions = charging.move_with_drivers(session, held, actor.id, drivers, same)
     figures = {"sessions": sessions, "grants_ended": len(ended), "user_groups": len(held.user_group_ids)}
-    return _figures(held) | figures | exports | {"drivers": len(drivers) + len(same)}
+    return _figures(held) | figures | exports | reports | {"drivers": len(drivers) + len(same)}
 
 
 def _figures(held: Held) -> dict[str, int]:

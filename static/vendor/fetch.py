@@ -13,8 +13,11 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import swiss_maps
 
 HERE = Path(__file__).resolve().parent
 
@@ -30,6 +33,7 @@ class Package:
     purpose: str
     files: tuple[str, ...]
     licence_text: str = ""  # only for a package that ships no licence file
+    reduce: Callable[[bytes], bytes] | None = None  # what is kept of each file but the licence; None: all of it
 
 
 # @tabler/core ships no licence file; its style sheet's head names these holders and the MIT licence.
@@ -91,7 +95,23 @@ PACKAGES = (
         purpose="typeface, Latin and Latin extended",
         files=("files/inter-latin-wght-normal.woff2", "files/inter-latin-ext-wght-normal.woff2", "LICENSE"),
     ),
+    Package(
+        name="swiss-maps",
+        version="4.7.0",
+        licence="BSD-3-Clause; the borders: see below",
+        folder="swiss-maps",
+        purpose="outline, cantons and lakes of Switzerland, as of 2026",
+        files=("2026/ch-combined.json", "LICENSE"),
+        reduce=swiss_maps.reduced,
+    ),
 )
+
+
+MAP_DATA = """The borders and lakes in `swiss-maps/` are data of the Federal Statistical Office, whose name has to stand by
+them: *Source: Federal Statistical Office (BFS), GEOSTAT; swisstopo*. The map shows it. The package calls these data
+non-commercial; their publisher offers them as *Open use. Must provide the source*
+([Generalisierte Grenzen](https://opendata.swiss/en/dataset/generalisierte-grenzen)). Without the file no map is drawn,
+and everything else works."""
 
 
 def fetch(package: Package, downloads: Path) -> None:
@@ -108,7 +128,10 @@ def fetch(package: Package, downloads: Path) -> None:
             member = tar.extractfile(f"package/{wanted}")
             if member is None:
                 raise FileNotFoundError(f"{package.name} {package.version} has no {wanted}")
-            (target / Path(wanted).name).write_bytes(member.read())
+            content = member.read()
+            if package.reduce and wanted != "LICENSE":
+                content = package.reduce(content)
+            (target / Path(wanted).name).write_bytes(content)
     if package.licence_text:
         (target / "LICENSE").write_text(package.licence_text, encoding="utf-8")
 
@@ -126,12 +149,15 @@ def write_readme() -> None:
     text = [
         "# Packages of others",
         "",
-        "Written by `fetch.py` from the npm registry; the files are unchanged. Do not edit them here.",
-        "`sha256sum -c SHA256SUMS` proves it. Each folder holds the licence of its package.",
+        "Written by `fetch.py` from the npm registry; the files are unchanged, but for the map, of which `swiss_maps.py`",
+        "keeps three of five layers. Do not edit them here. `sha256sum -c SHA256SUMS` proves it. Each folder holds the",
+        "licence of its package.",
         "",
         "| folder | npm package | version | licence | for |",
         "|---|---|---|---|---|",
         *rows,
+        "",
+        MAP_DATA,
     ]
     (HERE / "README.md").write_text("\n".join(text) + "\n", encoding="utf-8")
 

@@ -47,6 +47,7 @@ MAIN = (
         "station",
         ("stations.", "station_changes.", "station_files.", "access.why_station", "access.view_as_station"),
     ),
+    Entry("station_map.show", _l("Map"), "map-pin", ("station_map.",)),
     Entry("station_groups.list_groups", _l("Station groups"), "group", ("station_groups.", "sharing.", "access.")),
     Entry("reviews.shared_by_me", _l("Sharing"), "share", SHARING_SECTIONS),
     Entry("user_groups.list_groups", _l("User groups"), "users", ("user_groups.", "price_rules.", "cards.")),

@@ -36,7 +36,7 @@ class StationRow:
 
 
 @dataclass(frozen=True, slots=True)
-class _Branch:
+class Branch:
     """Stations of some owners that are in one group of every list of `within`, and in none of `outside`."""
 
     owners: Collection[int]
@@ -55,7 +55,7 @@ def stations(
 ) -> Page[StationRow]:
     """A page of the stations the account owns, manages and views, or of one of these relations, that contain the text
     and are in the group; NotThere for a group it may not see. `total` is exact up to REACHABLE."""
-    branches = _branches(session, mine, relation, station_group_id)
+    branches = reached(session, mine, relation, station_group_id)
     page = _page(session, branches, search.cleaned(text), number)
     return replace(page, items=_rows(session, mine, page.items))
 
@@ -70,7 +70,7 @@ def every(
 ) -> Iterator[Sequence[Station]]:
     """All stations of `stations`, in the same order, with their connectors, AT_ONCE at a time. NotThere at once for a
     group that the account may not see; what is revoked meanwhile is no longer in what follows."""
-    _branches(session, reach.of(session, account_id), relation, station_group_id)
+    reached(session, reach.of(session, account_id), relation, station_group_id)
     return _batches(session, account_id, relation, search.cleaned(text), station_group_id)
 
 
@@ -80,7 +80,7 @@ def _batches(
     part, last = 0, None
     while True:
         try:
-            branches = _branches(session, reach.of(session, account_id), relation, group_id)
+            branches = reached(session, reach.of(session, account_id), relation, group_id)
         except NotThere:  # revoked since the last rows
             return
         if part >= len(branches):
@@ -103,7 +103,7 @@ def ids(
     most: int,
 ) -> Sequence[int]:
     """The ids of the first `most` stations of `stations`, in the same order."""
-    branches = _branches(session, reach.of(session, account_id), relation, station_group_id)
+    branches = reached(session, reach.of(session, account_id), relation, station_group_id)
     if not branches:
         return []
     found = _found([_conditions(session, branch, search.cleaned(text)) for branch in branches], most)
@@ -112,17 +112,19 @@ def ids(
 
 def of_group(session: Session, group: StationGroup, *, text: str = "", number: int = 1) -> Page[Station]:
     """A page of the stations in a group that the caller has loaded through the gate."""
-    return _page(session, [_Branch([group.owner_id], within=([group.id],))], search.cleaned(text), number)
+    return _page(session, [Branch([group.owner_id], within=([group.id],))], search.cleaned(text), number)
 
 
 def not_in_group(session: Session, group: StationGroup, *, text: str = "", number: int = 1) -> Page[Station]:
     """A page of the owner's stations that are not in this group yet."""
-    return _page(session, [_Branch([group.owner_id], outside=[group.id])], search.cleaned(text), number)
+    return _page(session, [Branch([group.owner_id], outside=[group.id])], search.cleaned(text), number)
 
 
-def _branches(session: Session, mine: Reach, relation: Relation | None, group_id: int | None) -> list[_Branch]:
+def reached(session: Session, mine: Reach, relation: Relation | None, group_id: int | None) -> list[Branch]:
+    """Of what `stations` lists, the parts, which have no station in common; none for nothing. NotThere for a group that
+    the account may not see."""
     shared = [] if relation == Relation.OWNED else _shared(mine, relation)
-    owned = [_Branch([mine.account_id])] if relation in (None, Relation.OWNED) else []
+    owned = [Branch([mine.account_id])] if relation in (None, Relation.OWNED) else []
     if group_id is None:
         return owned + shared
     if group_id in mine.groups:
@@ -133,20 +135,20 @@ def _branches(session: Session, mine: Reach, relation: Relation | None, group_id
     return [replace(branch, within=([group_id],)) for branch in owned]
 
 
-def _narrowed(mine: Reach, branch: _Branch, group_id: int) -> _Branch:
+def _narrowed(mine: Reach, branch: Branch, group_id: int) -> Branch:
     others = tuple(groups for groups in branch.within if group_id not in groups)
     return replace(branch, owners=mine.owners([group_id]), within=([group_id], *others))
 
 
-def _shared(mine: Reach, relation: Relation | None) -> list[_Branch]:
+def _shared(mine: Reach, relation: Relation | None) -> list[Branch]:
     groups = mine.ids(relation)
     if not groups:
         return []
     outside = mine.ids(Relation.MANAGED) if relation == Relation.VIEWED else ()
-    return [_Branch(mine.owners(groups), within=(groups,), outside=outside)]
+    return [Branch(mine.owners(groups), within=(groups,), outside=outside)]
 
 
-def _page(session: Session, branches: Sequence[_Branch], text: str, number: int) -> Page[Any]:
+def _page(session: Session, branches: Sequence[Branch], text: str, number: int) -> Page[Any]:
     number = min(max(1, number), REACHABLE // paging.SIZE)
     if not branches:
         return Page([], 1, 0)
@@ -162,7 +164,7 @@ def _page(session: Session, branches: Sequence[_Branch], text: str, number: int)
     return Page(items, number, total)
 
 
-def _conditions(session: Session, branch: _Branch, text: str) -> list[sa.ColumnElement[bool]]:
+def _conditions(session: Session, branch: Branch, text: str) -> list[sa.ColumnElement[bool]]:
     conditions = [among(session, Station.owner_id, branch.owners)]
     are_few = bool(text) and not branch.within and _own_few(session, branch.owners)
     for groups in branch.within:

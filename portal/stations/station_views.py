@@ -19,6 +19,7 @@ from portal.stations import (
     group_list,
     images,
     labels,
+    map_views,
     operations,
     pages,
     queries,
@@ -98,6 +99,7 @@ def show(station: Station) -> str:
         connector_states={c.id: states.of_connector(c, clock.now()) for c in connectors},
         sessions_url=url_for("charging.list_sessions", station=station.id),
         sharing_url=_sharing_url,
+        spot=map_views.spot(station),
         labels=labels,
     )
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from portal.accounts import queries as accounts
 from portal.accounts.models import Account
-from portal.charging import flagged, import_queries, jobs, operations, previews, wording
+from portal.charging import daily_totals, flagged, import_queries, jobs, operations, previews, wording
 from portal.charging.claims import Sessions
 from portal.charging.date_text import DateOrder
 from portal.charging.file_reading import mapping_of
@@ -25,6 +25,7 @@ from portal.core.db import db, reading_only
 from portal.core.errors import RuleBroken
 
 group = AppGroup("sessions", help="Charging sessions.")
+MOST_DIFFERENCES = 20  # told one by one
 ORDERS = [order.value for order in DateOrder]
 
 
@@ -158,3 +159,42 @@ def _report(session: Session, row: SessionImport) -> bool:
     if row.state == ImportState.FAILED.value:
         click.echo(wording.IMPORT_ERRORS[row.error["key"]] % row.error.get("params", {}), err=True)
     return row.state == ImportState.DONE.value
+
+
+@group.command("check-totals")
+@click.option("--repair", is_flag=True, help="Write what is wrong anew.")
+@with_appcontext
+def check_totals(*, repair: bool) -> None:
+    """Sum sessions and quarter hours up anew and say where the daily totals of the overview differ.
+
+    Exit code 1 when one differs and was not repaired. Reads everything: minutes for some millions of quarter hours.
+    """
+    sessions, wrong, connector_ids = sessionmaker(db.engine), 0, set()
+    one_state = {"isolation_level": "REPEATABLE READ"} if db.engine.dialect.name == "postgresql" else {}
+    with reading_only(), sessions() as session:
+        session.connection(execution_options=one_state)
+        for found in daily_totals.differences(session):
+            wrong += 1
+            connector_ids.add(found.key.connector_id)
+            if wrong <= MOST_DIFFERENCES:
+                click.echo(_difference(found), err=True)
+    if not wrong:
+        click.echo("the daily totals are what sessions and quarter hours say")
+        return
+    click.echo(f"{wrong} daily totals at {len(connector_ids)} charging points differ", err=True)
+    if not repair:
+        sys.exit(1)
+    with sessions() as session:
+        daily_totals.repair(session, sorted(connector_ids))
+        session.commit()
+    click.echo("written anew")
+
+
+def _difference(found: daily_totals.Difference) -> str:
+    kept, true = (
+        "none" if of is None else f"owner {of.owner_id}, {of.energy_wh} Wh, {of.sessions} sessions"
+        for of in (found.kept, found.true)
+    )
+    key = found.key
+    whose = f"driver {key.driver_id}" if key.driver_id else "no driver"
+    return f"connector {key.connector_id}, {key.day}, {whose}: {kept}; should be: {true}"

@@ -4,7 +4,7 @@ Only good sessions are in `charging_session`, and the schema refuses others; bad
 flagged rows until somebody corrects or dismisses them.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ from portal.core import clock
 from portal.core.db import Base
 from portal.stations.models import IDENTIFIERS, Connector
 
+UNKNOWN_DRIVER = 0  # no driver's id
 _UNKNOWN_CARD = sa.text("driver_id IS NULL AND card_number IS NOT NULL")
 
 
@@ -124,6 +125,26 @@ class QuarterHour(Base):
     session_id: Mapped[int] = mapped_column(sa.ForeignKey("charging_session.id", ondelete="CASCADE"), primary_key=True)
     energy_wh: Mapped[int] = mapped_column(sa.BigInteger)
     quality: Mapped[str] = mapped_column(sa.String(1))
+
+
+class DailyTotal(Base):
+    """Energy that a driver took at a connector on a local day, and how many of his sessions began on it.
+
+    Triggers of the schema keep it exact, in the very transaction that writes sessions or quarter hours, whoever does;
+    see `daily_totals` for the proof. The day is that of `daily_totals.ZONE` for everybody, because the rows of a
+    connector are read by accounts of whatever time zone. `driver_id` is UNKNOWN_DRIVER where a session names none;
+    `owner_id` is that of the connector. Rows of 0 and 0 may be left behind.
+    """
+
+    __tablename__ = "daily_total"
+    __table_args__ = (sa.Index("ix_daily_total_owner_id_day", "owner_id", "day"), {"sqlite_with_rowid": False})
+
+    connector_id: Mapped[int] = mapped_column(sa.ForeignKey("connector.id", ondelete="CASCADE"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    driver_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    owner_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"))
+    energy_wh: Mapped[int] = mapped_column(sa.BigInteger)
+    sessions: Mapped[int]
 
 
 class Coverage(Base):

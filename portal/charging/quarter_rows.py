@@ -1,11 +1,13 @@
 """Quarter hours into the database, many at once.
 
 A session of one night has fifty of them, so that they, not the sessions, set the pace of an import. They go past the
-ORM, as text on SQLite and by COPY on PostgreSQL: three and eight times as fast as an insert of mapped rows.
+ORM, as text on SQLite and by COPY on PostgreSQL: three and eight times as fast as an insert of mapped rows. Many in one
+statement, because a trigger adds them to the daily totals, which SQLite does in half the time then.
 """
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain, islice
 
 from sqlalchemy.orm import Session
 
@@ -13,6 +15,8 @@ from portal.charging.reading import SessionRow
 from portal.charging.spreading import spread
 
 COLUMNS = "connector_id, starts_at, session_id, energy_wh, quality"
+ROW = "(?, ?, ?, ?, ?)"
+AT_ONCE = 1000  # rows of a statement on SQLite, which takes 32,766 values
 Quarter = tuple[int, datetime, int, int, str]
 
 
@@ -28,9 +32,10 @@ def add_quarters(session: Session, quarters: Iterable[Quarter]) -> None:
     """Insert (connector, start in UTC, session, Wh, quality) in the caller's transaction."""
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        rows = [(q[0], q[1].isoformat(" ", "microseconds")[:26], *q[2:]) for q in quarters]  # as SQLAlchemy stores it
-        if rows:
-            connection.exec_driver_sql(f"INSERT INTO quarter_hour ({COLUMNS}) VALUES (?, ?, ?, ?, ?)", rows)  # noqa: S608
+        rows = ((q[0], q[1].isoformat(" ", "microseconds")[:26], *q[2:]) for q in quarters)  # as SQLAlchemy stores it
+        while some := list(islice(rows, AT_ONCE)):
+            insert = f"INSERT INTO quarter_hour ({COLUMNS}) VALUES {', '.join([ROW] * len(some))}"  # noqa: S608
+            connection.exec_driver_sql(insert, tuple(chain.from_iterable(some)))
         return
     driver = connection.connection.driver_connection
     assert driver is not None

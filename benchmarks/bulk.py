@@ -22,8 +22,8 @@ class Writer(Protocol):
 
 @contextmanager
 def writer(url: str) -> Iterator[Writer]:
-    """A writer to a database with the present schema, in which nobody else works. At the end it is indexed, its ids go
-    on after the highest, and its planner knows the tables."""
+    """A writer to a database with the present schema, in which nobody else works: no trigger adds up daily totals, they
+    are rows like others. At the end it is indexed, its ids go on after the highest, and its planner knows the tables."""
     parts = sa.make_url(url)
     if parts.get_backend_name() == "sqlite":
         with sqlite3.connect(parts.database or "", isolation_level=None) as connection:
@@ -49,7 +49,13 @@ def _sqlite(connection: sqlite3.Connection) -> Iterator[Writer]:
     for pragma in ("synchronous=OFF", "foreign_keys=OFF", "cache_size=-400000"):
         connection.execute(f"PRAGMA {pragma}")
     connection.execute("BEGIN IMMEDIATE")
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name IN (?, ?)"
+    adding_up = connection.execute(query, ("charging_session", "quarter_hour")).fetchall()
+    for name, _definition in adding_up:
+        connection.execute(f"DROP TRIGGER {name}")
     yield _Sqlite(connection)
+    for _name, definition in adding_up:
+        connection.execute(definition)
     connection.execute("COMMIT")
     connection.execute("ANALYZE")
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -11,12 +11,14 @@ import random
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 
 from argon2 import PasswordHasher
 
 from benchmarks.bulk import Row, Writer, writer
+from portal.charging.daily_totals import ZONE
+from portal.charging.models import UNKNOWN_DRIVER
 from portal.core import clock, schema
 
 OPERATOR, TYPICAL, LARGE, STRANGER = 1, 2, 3, 4
@@ -121,6 +123,8 @@ class _Builder:
         into.rows("charging_session", session, self.sessions())
         quarter = "connector_id, starts_at, session_id, energy_wh, quality"
         into.rows("quarter_hour", quarter, self.quarter_hours())
+        total = "connector_id, day, driver_id, owner_id, energy_wh, sessions"
+        into.rows("daily_total", total, self.daily_totals())
 
     def accounts(self) -> Iterator[Row]:
         password = PasswordHasher().hash(PASSWORD)
@@ -261,18 +265,40 @@ class _Builder:
             others.append((group, self.dice.choice(stations_of(group)), 1 + self.dice.random() * 300))
         return own + partners + others
 
+    now = cached_property(lambda _self: clock.now().replace(microsecond=0))
+
     def sessions(self) -> Iterator[Row]:
         for n, (group, station, days) in enumerate(self.charged, 1):
-            connector, begun = first_connector(station), at(-days)
-            row = n, self.owners[group - 1], connector, begun, at(-days + 1 / 24), 8_000
-            yield *row, "file", f"s{n}", begun
+            begun = self.now - timedelta(days=days)
+            row = n, self.owners[group - 1], first_connector(station), text(begun), text(begun + timedelta(hours=1))
+            yield *row, 8_000, "file", f"s{n}", text(begun)
 
     def quarter_hours(self) -> Iterator[Row]:
         for n, (_group, station, days) in enumerate(self.charged, 1):
-            quarter = int((clock.now() - timedelta(days=days)).timestamp()) // 900 * 900
-            for number in range(4):
-                starts_at = f"{datetime.fromtimestamp(quarter + number * 900, UTC):%Y-%m-%d %H:%M:%S}.000000"
-                yield first_connector(station), starts_at, n, 2_000, "W"
+            for starts_at in quarters_from(self.now - timedelta(days=days)):
+                yield first_connector(station), text(starts_at), n, 2_000, "W"
+
+    def daily_totals(self) -> Iterator[Row]:
+        """What the triggers make of these sessions one by one."""
+        found: dict[tuple[int, date], tuple[int, int, int]] = {}
+        for group, station, days in self.charged:
+            connector, owner, begun = first_connector(station), self.owners[group - 1], self.now - timedelta(days=days)
+            for at, energy_wh, sessions in ((begun, 0, 1), *((at, 2_000, 0) for at in quarters_from(begun))):
+                key = connector, at.astimezone(ZONE).date()
+                _owner, wh, count = found.get(key, (owner, 0, 0))
+                found[key] = owner, wh + energy_wh, count + sessions
+        for (connector, day), (owner, energy_wh, sessions) in found.items():
+            yield connector, f"{day}", UNKNOWN_DRIVER, owner, energy_wh, sessions
+
+
+def quarters_from(begun: datetime) -> Iterator[datetime]:
+    """The four quarter hours of a session that begins in the first."""
+    first = int(begun.timestamp()) // 900 * 900
+    return (datetime.fromtimestamp(first + number * 900, UTC) for number in range(4))
+
+
+def text(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%M:%S}.000000"
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ class Writer(Protocol):
 @contextmanager
 def writer(url: str) -> Iterator[Writer]:
     """A writer to a database with the present schema, in which nobody else works: no trigger adds up daily totals, they
-    are rows like others. At the end it is indexed, its ids go on after the highest, and its planner knows the tables."""
+    are rows like others. At the end it is indexed, its ids go on after the highest, and its planner knows
+    the tables."""
     parts = sa.make_url(url)
     if parts.get_backend_name() == "sqlite":
         with sqlite3.connect(parts.database or "", isolation_level=None) as connection:

@@ -11,7 +11,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.charging import energy, months, queries
+from portal.charging import daily_totals, energy, months, queries
 from portal.charging.models import ChargingSession, QuarterHour
 from portal.core import clock, schema
 from portal.core.db import engine_options
@@ -101,6 +101,14 @@ def test_a_station_takes_its_quarter_hours_along_from_every_month(session: Sessi
     assert set(places(session)) == {"quarter_hour_2024_05", "quarter_hour_rest"}
     session.execute(sa.delete(Connector))
     assert places(session) == {}
+
+
+def test_daily_totals_stay_what_they_are(session: Session, owner: Account) -> None:
+    imported(session, owner, HEAD + ROWS, zone=ZONE)
+    assert months.make(session, TODAY)[0] > 3
+    assert list(daily_totals.differences(session)) == []
+    session.execute(sa.delete(ChargingSession).where(ChargingSession.external_id == "1"))
+    assert list(daily_totals.differences(session)) == []
 
 
 def test_six_months_of_the_rest_a_look(session: Session, owner: Account) -> None:

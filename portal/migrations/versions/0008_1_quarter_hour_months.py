@@ -47,7 +47,7 @@ BEGIN
             LOCK TABLE quarter_hour_rest IN ACCESS EXCLUSIVE MODE;
             CREATE TEMPORARY TABLE moved ON COMMIT DROP AS
                 SELECT * FROM quarter_hour_rest WHERE starts_at >= month AND starts_at < following;
-            DELETE FROM quarter_hour_rest WHERE starts_at >= month AND starts_at < following;
+            DELETE FROM quarter_hour WHERE starts_at >= month AND starts_at < following;
             EXECUTE format(
                 'ALTER TABLE quarter_hour ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)',
                 partition, month, following);

@@ -1,5 +1,5 @@
 """Who may charge in the demo: special users and price rules, by the portal's own rules; a connector that is Limited at
-night."""
+night; cards, some of which nobody knows."""
 
 from datetime import timedelta
 from zoneinfo import ZoneInfo
@@ -7,21 +7,27 @@ from zoneinfo import ZoneInfo
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.access import cards, price_rules, special_users
+from portal.access import cards, price_rules, requests, special_users
 from portal.access.offers import Offer
 from portal.access.prices import Price
+from portal.accounts.links import Links
 from portal.accounts.models import Account, UserGroup
+from portal.charging import driver_cards
 from portal.core import clock
 from portal.stations.models import Access, OpeningTime, Station, StationGroup
 from portal.stations.opening import DAY
 
 GROUP, NIGHT_STATION = "Bl2", "Bl2-2"
 EVENING, MORNING = 22 * 60, 6 * 60
+# Users of shared charge points in other groups, each in the file of sessions by the number of a card alone.
+CARDS_OF = {"Share-12": "04:52:9E:10", "Share-31": "04:6F:21:8A", "Share-36": "04:91:5C:77"}
+KNOWN_BY_CARD = "Share-12"
 
 
-def load(session: Session, master: Account, piquet: UserGroup) -> None:
+def load(session: Session, links: Links, master: Account, piquet: UserGroup) -> None:
     """The on-call team charges in a group by a price rule, a neighbour at one station for his own price, and a guest of
-    this week for nothing. Accounts, stations and the user group must be there. Commits nothing."""
+    this week for nothing; who manages the group asks to be entered. Accounts, stations and the user group must be
+    there. Commits nothing."""
     group = session.scalars(sa.select(StationGroup).filter_by(owner_id=master.id, name=GROUP)).one()
     station = session.scalars(sa.select(Station).filter_by(owner_id=master.id, name=NIGHT_STATION)).one()
     _limit_at_night(session, station)
@@ -32,6 +38,15 @@ def load(session: Session, master: Account, piquet: UserGroup) -> None:
     special_users.add(session, master, station.connectors[0], email="guest@demo.example", offer=week)
     price_rules.add(session, master, piquet.id, group.id, Offer(Price(3000)))
     _register_cards(session, master, piquet)
+    manage = session.scalars(sa.select(Account).filter_by(email="manage@demo.example")).one()
+    requests.ask(session, links, manage, group)
+
+
+def assign_a_card(session: Session) -> None:
+    """Say whose one of the unknown cards is; the others wait. The sessions must be there. Commits nothing."""
+    master = session.scalars(sa.select(Account).filter_by(email="master@demo.example")).one()
+    driver = driver_cards.named(session, master, KNOWN_BY_CARD, add=True)
+    driver_cards.assign(session, master, cards.compared(CARDS_OF[KNOWN_BY_CARD]), driver)
 
 
 def _register_cards(session: Session, master: Account, piquet: UserGroup) -> None:

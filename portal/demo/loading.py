@@ -21,7 +21,7 @@ from portal.core import clock, files, schema
 from portal.core.config import Settings
 from portal.core.db import session_factory
 from portal.core.errors import SettingsError
-from portal.demo import exporting, reporting, sharing, surroundings
+from portal.demo import admitting, exporting, reporting, sharing, surroundings
 from portal.demo.dates import ROWS, Shift, move, open_sessions, shift_to
 from portal.licences.models import Kind, Licence
 from portal.stations.models import Access, Connector, Grant, Permission, Station, StationGroup, StationGroupStation
@@ -30,7 +30,7 @@ SHARED_GROUP = "Bl2"
 FILE_NAME = "trondheim.csv"
 TIME_ZONE = "Europe/Oslo"
 MAX_POWER_W = 11_000  # not in the data, where no session charges with more than 7.7 kW
-PLACE_COLUMN = "Charge_point"
+PLACE_COLUMN, CARD_COLUMN = "Charge_point", "Card"
 
 
 class Place(NamedTuple):
@@ -69,6 +69,7 @@ def load(settings: Settings, tell: Callable[[str], None]) -> Shift:
             else:
                 tell("Setting up the auto-exports ...")
                 surroundings.wait_for_drop_box(settings.data_dir)
+                admitting.assign_a_card(session)
                 _drivers(session)
                 exporting.load(session, settings, shift)
                 reporting.load(session, shift)
@@ -180,7 +181,7 @@ def _grant(session: Session, group: StationGroup, role: Permission, **to: object
 def _session_import(session: Session, master: Account, shift: Shift) -> None:
     """The file with its dates moved, queued as an import that its owner confirmed."""
     with open_sessions() as lines:
-        kept = files.keep(session, FILE_NAME, (line.encode() for line in _with_place(move(lines, shift.weeks))))
+        kept = files.keep(session, FILE_NAME, (line.encode() for line in _completed(move(lines, shift.weeks))))
     shape = table_files.detect(files.opened(session, kept), FILE_NAME)
     columns = {name: place for place, name in enumerate(shape.columns)}
     mapping = Mapping(
@@ -191,6 +192,7 @@ def _session_import(session: Session, master: Account, shift: Shift) -> None:
         energy=columns["El_kWh"],
         decimal_mark=",",
         driver=columns["User_ID"],
+        card=columns[CARD_COLUMN],
         external_id=columns["session_ID"],
         date_order=DateOrder.DAY_MONTH_YEAR,
         time_zone=TIME_ZONE,
@@ -211,15 +213,18 @@ def _session_import(session: Session, master: Account, shift: Shift) -> None:
     session.add(row)
 
 
-def _with_place(lines: Iterator[str]) -> Iterator[str]:
-    """The CSV with one column more, which names the charge point."""
+def _completed(lines: Iterator[str]) -> Iterator[str]:
+    """The CSV with two columns more: one names the charge point; the other holds the card of those users who are known
+    by it alone, and their names are gone."""
     reader = csv.DictReader(lines, delimiter=";")
-    columns = [*(reader.fieldnames or ()), PLACE_COLUMN]
+    columns = [*(reader.fieldnames or ()), PLACE_COLUMN, CARD_COLUMN]
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, columns, delimiter=";", lineterminator="\r\n")
     writer.writeheader()
     for row in reader:
-        writer.writerow({**row, PLACE_COLUMN: _place(row).reference})
+        card = admitting.CARDS_OF.get(row["User_ID"])
+        known = {"User_ID": "", CARD_COLUMN: card} if card else {CARD_COLUMN: ""}
+        writer.writerow({**row, PLACE_COLUMN: _place(row).reference, **known})
         yield text.getvalue()
         text.seek(0)
         text.truncate()

@@ -34,7 +34,7 @@ def load(session: Session, links: Links) -> None:
     memberships.add(session, master, _piquet(session, master), ["piquet3@demo.example"])
     invitations.send_waiting(session, links, master.id)
     _sent_yesterday(session, "caretaker@demo.example")
-    admitting.load(session, master, _piquet(session, master))
+    admitting.load(session, links, master, _piquet(session, master))
     maintenance.load(session, links, master, _piquet(session, master))
     _offer(session, links, master, stranger)
     _requests(session, links, stranger, _account(session, "operator"))

@@ -151,6 +151,22 @@ def test_every_kind_of_sharing_is_there_with_few_mails(portal: Supervised) -> No
     assert ask(portal, "SELECT count(*) FROM audit_entry WHERE action LIKE 'grant:give_%'") == [(5,)]
 
 
+def test_unknown_cards_wait_and_one_is_assigned(portal: Supervised) -> None:
+    by_card = "SELECT card_number, count(driver_id), count(*) FROM charging_session WHERE card_number IS NOT NULL"
+    cards = ask(portal, f"{by_card} GROUP BY card_number ORDER BY card_number")
+    assert cards == [("04529E10", 134, 134), ("046F218A", 0, 30), ("04915C77", 0, 73)]
+    assert ask(portal, "SELECT label FROM driver JOIN driver_card ON driver_id = driver.id") == [("Share-12",)]
+
+
+def test_a_group_shows_who_may_not_charge_there_and_who_asks_to(portal: Supervised) -> None:
+    limited = "SELECT DISTINCT opens, closes FROM opening_time WHERE access = 'limited' ORDER BY opens"
+    assert ask(portal, limited) == [(0, 360), (1320, 1440)]
+    asking = "SELECT email FROM special_user_request JOIN account ON account.id = account_id"
+    assert ask(portal, asking) == [("manage@demo.example",)]
+    assert ask(portal, "SELECT count(*) FROM special_user") == [(3,)]
+    assert ask(portal, "SELECT price_per_kwh FROM price_rule") == [(3000,)]
+
+
 def test_the_log_ins_see_what_the_readme_says(portal: Supervised) -> None:
     seen = ask(
         portal,

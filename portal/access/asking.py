@@ -30,10 +30,25 @@ def ask(session: Session, connector: Connector, email: str, at: datetime) -> Ans
     place = conditions.conditions_of(session, [connector.id])[connector.id]
     who = (email or None, None)
     person = conditions.people_of(session, connector.owner_id, [who])[who]
-    segments = deciding.segments(place, person, at, at + AHEAD)
+    segments = _as_told(deciding.segments(place, person, at, at + AHEAD))
     decision = segments[0].decision
     until = segments[0].ends_at if len(segments) > 1 else None
     return Answer(decision, until, segments[1 : 1 + MOST_CHANGES], _user_group(session, decision))
+
+
+def _as_told(segments: Sequence[Segment]) -> Sequence[Segment]:
+    """Neighbours that read the same as one: a window that ends at midnight and one that begins there are one night."""
+    found: list[Segment] = []
+    for segment in segments:
+        if found and _words(found[-1]) == _words(segment):
+            found[-1] = found[-1]._replace(ends_at=segment.ends_at)
+        else:
+            found.append(segment)
+    return found
+
+
+def _words(segment: Segment) -> tuple[Decision, bool]:
+    return segment.decision._replace(window=None), segment.decision.window is not None
 
 
 def _user_group(session: Session, decision: Decision) -> str:

@@ -19,8 +19,8 @@ from portal.stations.opening import DAY
 
 GROUP, NIGHT_STATION = "Bl2", "Bl2-2"
 EVENING, MORNING = 22 * 60, 6 * 60
-# Users of shared charge points in other groups, each in the file of sessions by the number of a card alone.
-CARDS_OF = {"Share-12": "04:52:9E:10", "Share-31": "04:6F:21:8A", "Share-36": "04:91:5C:77"}
+# Users of shared charge points, each in the file of sessions by the number of a card alone.
+CARDS_OF = {"Share-12": "04:52:9E:10", "Share-30": "04:6F:21:8A", "Share-36": "04:91:5C:77"}
 KNOWN_BY_CARD = "Share-12"
 
 

@@ -65,6 +65,15 @@ def test_a_special_user_pays_by_the_rule_of_his_user_group_at_night_too(scene: S
         assert text in night
 
 
+def test_a_night_across_midnight_is_one(scene: Scene, logged_in: LogIn, session: Session) -> None:
+    morning = {"opens": 0, "closes": 6 * 60, "access": "limited", "price_per_kwh": 0, "price_per_hour": 0}
+    scene.connector.opening_times.extend(OpeningTime(weekday=day, **morning) for day in range(7))
+    session.commit()
+    night = page(logged_in(scene.owner), scene, at=NIGHT)
+    assert "26.03.2026, 06:00" in night
+    assert "26.03.2026, 00:00" not in night
+
+
 def test_the_owner_charges_for_nothing(scene: Scene, logged_in: LogIn) -> None:
     assert "The owner charges for nothing" in page(logged_in(scene.owner), scene, at=NIGHT, email=scene.owner.email)
 

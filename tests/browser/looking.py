@@ -27,14 +27,17 @@ def look(page: Page, name: str) -> None:
             page.screenshot(path=f"{SCREENSHOTS}/{name}-{theme}-{width}.png", full_page=True)
 
 
-def picture(page: Page, name: str, last: Locator) -> None:
-    """With SCREENSHOTS set: a small picture for a guide, of the page's contents down to the last thing that matters."""
+def picture(page: Page, name: str, last: Locator, first: Locator | None = None) -> None:
+    """With SCREENSHOTS set: a small picture for a guide, of the page's contents from the top, or from the first thing
+    that matters, down to the last."""
     if not SCREENSHOTS:
         return
     page.evaluate("scrollTo(0, 0)")
     frame, end = page.get_by_role("main").bounding_box(), last.bounding_box()
     assert frame
     assert end
+    begin = first.bounding_box() if first else None
+    frame["y"] = max(begin["y"] - 16, frame["y"]) if begin else frame["y"]
     height = end["y"] + end["height"] + 16 - frame["y"]
     taken = Image.open(BytesIO(page.screenshot(full_page=True, clip={**frame, "height": height})))
     taken.quantize(256).save(f"{SCREENSHOTS}/{name}.png", optimize=True)

@@ -70,6 +70,7 @@ def test_the_list_is_downloaded_changed_and_read_in(log_in: LogIn, tmp_path: Pat
     page.set_input_files("[name=file]", tmp_path / "changed.csv")
     page.get_by_role("button", name="Look at the changes").click()
     expect(page.get_by_role("row", name=re.compile("Sheet 2"))).to_contain_text("Enter a number such as 0.375.")
+    expect(page.get_by_role("row", name=re.compile("Sheet 1.*Price per hour in CHF: 0.00 then 1.20"))).to_be_visible()
     look(page, "bulk-file-preview")
     page.get_by_role("button", name="Save the changes").click()
     expect(page.get_by_text("Saved: 1 connector.")).to_be_visible()

@@ -17,7 +17,8 @@ from portal.core.db import session_factory
 from portal.core.languages import LANGUAGES
 from portal.licences.models import Kind
 from tests import world
-from tests.browser.conftest import DESKTOP
+from tests.browser.conftest import DESKTOP, LogIn
+from tests.browser.looking import look, picture
 from tests.browser.speaking import Words
 from tests.charging.files import HEAD, queued
 from tests.servers.portal import Portal
@@ -237,3 +238,30 @@ def test_a_night_that_is_limited_is_warned_of_opened_priced_and_reported(night: 
     _both_are_warned_and_one_click_helps(night)
     _price_the_night(night)
     _report_the_month(night)
+
+
+def test_the_guide_shows_the_night_of_the_demo(log_in: LogIn) -> None:
+    page, say = log_in("master"), Words("en")
+    night = Night(say, page, page)
+    _go(night, page, "Station groups", "Bl2", "Special users")
+    expect(page.get_by_role("row").filter(has_text="neighbour@demo.example")).to_have_count(0)  # he is at one station
+    expect(page.get_by_role("row").filter(has_text="Piquet")).to_contain_text("CHF 0.30 per kWh")
+    _go(night, page, "Station groups", "Bl2", "Bl2-2", "Special users")
+    expect(page.get_by_role("row").filter(has_text="neighbour@demo.example")).to_contain_text("CHF 0.28 per kWh")
+    look(page, "special-users")
+    picture(page, "special-users", page.get_by_role("row").last)
+
+    _go(night, page, "Station groups", "Bl2", "Bl2-2", "Connector 1")
+    look(page, "opening-times")
+    week = page.get_by_text("Show the week as a table")
+    picture(page, "opening-times", week, page.get_by_role("heading", name="Opening times"))
+    page.get_by_role("link", name="Who may charge?").click()
+    page.get_by_label("E-mail address of the driver").fill("neighbour@demo.example")
+    page.get_by_label("When").fill(f"{_today()}T23:00")
+    page.get_by_role("button", name="Show").click()
+    price = page.get_by_role("definition").filter(has_text="kWh")
+    expect(price).to_have_text("CHF 0.28 per kWh, CHF 0.50 per session")
+    until = page.get_by_role("definition").filter(has_text="06:00")
+    expect(until).to_have_text(f"{_today() + timedelta(days=1):%d.%m.%Y}, 06:00")
+    look(page, "who-may-charge")
+    picture(page, "who-may-charge", page.get_by_role("row").nth(3))

@@ -115,7 +115,8 @@ def _reached(session: Session, branch: station_list.Branch) -> list[sa.ColumnEle
 
 def _heaps(session: Session, section: Section, parts: Sequence[Part]) -> list[Heap]:
     cell = _cell(session, section)
-    columns = (cell, sa.func.count(), sa.func.avg(Station.latitude), sa.func.avg(Station.longitude))
+    middle = (sa.func.coalesce(sa.func.avg(degrees), 0.0) for degrees in (Station.latitude, Station.longitude))
+    columns = (cell, sa.func.count(), *middle)
     selects = [
         sa.select(*columns, sa.func.min(Station.id)).where(*part.conditions).group_by(sa.text("1")) for part in parts
     ]

@@ -146,6 +146,16 @@ def test_a_station_seen_in_two_ways_counts_once(placed: Scene, session: Session)
     assert counted(session, placed.display).placed == 1
 
 
+def test_own_and_shared_ones_are_counted_together(placed: Scene, session: Session, logged_in: LogIn) -> None:
+    for place in (LUGANO, MILAN, None):
+        for owner, groups in ((placed.display, []), (placed.owner, [placed.group])):
+            put(world.station(session, owner, "", *groups), place)
+    session.commit()
+    page = logged_in(placed.display).get("/map").text
+    assert "7 stations, 3 on the map" in page
+    assert re.findall(r'<span class="count">(\d+)</span>', page) == ["3", "2", "2"]
+
+
 @pytest.mark.parametrize(
     "query",
     [

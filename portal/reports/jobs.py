@@ -4,7 +4,7 @@ import logging
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 from zoneinfo import ZoneInfo
@@ -19,12 +19,13 @@ from portal.core.errors import NotAllowed, NotThere
 from portal.core.leases import Claim, LeaseLost, Sessions
 from portal.licences import queries as licences
 from portal.reports import pdf, rows, scope, writers
-from portal.reports.models import Report, ReportFile, ReportState
+from portal.reports.models import FileKind, Report, ReportFile, ReportState
 from portal.reports.rows import ReportRow
 from portal.reports.summary import Summary
 
 log = logging.getLogger(__name__)
 MARK_SECONDS = 1
+SETTING = 10  # to set a row in a PDF takes as long as to read so many
 _reports = leases.Jobs(Report)
 waits_since = _reports.waits_since
 
@@ -67,7 +68,7 @@ def _make(sessions: Sessions, held: Claim) -> None:
         zone = ZoneInfo(report.time_zone)
         source = (found.connector_ids, *instants(report.first_day, report.last_day, zone), found.driver_ids)
         owner = reader.get_one(Account, found.owner_id)
-        progress = _Progress(sessions, held, rows.count(reader, *source) * len(report.kinds))
+        progress = _Progress(sessions, held, rows.count(reader, *source), report.kinds)
         made: list[_Made] = []
         summary, error = Summary(zone, report.vat_permille), ""
         for kind in report.kinds:
@@ -75,7 +76,8 @@ def _make(sessions: Sessions, held: Claim) -> None:
             read = progress.of(rows.report_rows(reader, report.account_id, *source))
             try:
                 with progress.kept_alive():
-                    file = _written(writers.write(report, kind, read, summary, owner.name or owner.email))
+                    name = owner.name or owner.email
+                    file = _written(writers.write(report, kind, read, summary, name, progress.set))
             except pdf.CannotSet:
                 log.exception("PDFs cannot be made on this machine")
                 error = "no_pdf"
@@ -115,20 +117,34 @@ def _store(session: Session, held: Claim, summary: Summary, made: Iterable[_Made
 class _Progress:
     """Marks how far a report is, and keeps the lease, every MARK_SECONDS."""
 
-    def __init__(self, sessions: Sessions, held: Claim, rows_in_all: int) -> None:
-        self._sessions, self._held, self._in_all = sessions, held, max(1, rows_in_all)
-        self._read, self._marked = 0, time.monotonic()
+    def __init__(self, sessions: Sessions, held: Claim, rows_in_all: int, kinds: Collection[str]) -> None:
+        self._sessions, self._held = sessions, held
+        setting = min(rows_in_all, pdf.MOST_ROWS) * SETTING if FileKind.PDF in kinds else 0
+        self._in_all = max(1, rows_in_all * len(kinds) + setting)
+        self._read, self._set, self._marked = 0, 0, time.monotonic()
 
     def of(self, read: Iterable[ReportRow]) -> Iterator[ReportRow]:
         for row in read:
             self._read += 1
-            if time.monotonic() - self._marked >= MARK_SECONDS:
-                self.mark(min(999, 1000 * self._read // self._in_all))
+            self._mark_now_and_then()
             yield row
+
+    def set(self, count: int) -> None:
+        """So many rows of the PDF are set."""
+        self._set = count
+        self._mark_now_and_then()
+
+    def _mark_now_and_then(self) -> None:
+        if time.monotonic() - self._marked >= MARK_SECONDS:
+            self.mark(self._permille)
+
+    @property
+    def _permille(self) -> int:
+        return min(999, 1000 * (self._read + self._set * SETTING) // self._in_all)
 
     @contextmanager
     def kept_alive(self) -> Iterator[None]:
-        """While a file is set for minutes without a row being read, the lease is kept from another thread."""
+        """While a part of a file is set without anything being marked, the lease is kept from another thread."""
         over = threading.Event()
         beat = threading.Thread(target=self._beat, args=(over,), daemon=True)
         beat.start()
@@ -142,7 +158,7 @@ class _Progress:
         while not over.wait(leases.LEASE_SECONDS / 6):
             if time.monotonic() - self._marked > leases.LEASE_SECONDS / 8:
                 try:
-                    self.mark(min(999, 1000 * self._read // self._in_all))
+                    self.mark(self._permille)
                 except LeaseLost:
                     return  # whoever stores what was made is told
 

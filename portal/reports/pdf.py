@@ -1,11 +1,18 @@
 """A report as PDF: HTML of our own set by WeasyPrint, A4, tagged (PDF/UA-1), with pictures and page numbers.
 
-WeasyPrint keeps the whole document in memory, about 100 KB a row, and sets some hundred rows a second: MOST_ROWS
-bounds both, and the document says that the tables of the other files hold the rest. Sums and pictures are of all rows.
+WeasyPrint keeps a document in memory, more than 100 KB a row, so that the sessions are set in parts of ROWS_AT_ONCE and
+joined: memory is that of one part, and time grows with the rows alone. A part's last page, which is not full, is set
+anew at the beginning of the next. Headers and page numbers are drawn upon all pages when it is known how many there
+are. MOST_ROWS bounds the time of one report, and the document says that the tables of the other files hold the rest.
+Sums and pictures are of all rows.
 """
 
+import gc
+import io
 import logging
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -22,6 +29,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from portal.core import clock
 from portal.core.errors import N_
 from portal.reports import pictures
+from portal.reports.joined import Joined
 from portal.reports.models import Report
 from portal.reports.rows import ReportRow
 from portal.reports.summary import Summary
@@ -29,43 +37,81 @@ from portal.reports.tables import charging
 
 ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "static"
-MOST_ROWS = 2000
-Renderer = Callable[[str, str], bytes]  # HTML, and CSS beside that of static/css/report.css
+MOST_ROWS = 10_000
+ROWS_AT_ONCE = 300
+ROW = re.compile(r"row-(\d+)")
+Told = Callable[[int], None]
 
 
 class CannotSet(Exception):
     """This machine lacks what PDFs are made with: WeasyPrint's native library Pango."""
 
 
-def write(report: Report, owner: str, rows: Iterable[ReportRow], summary: Summary) -> Iterator[bytes]:
-    """The PDF in one piece; `rows` are gone through to their end, and `summary` gathers them meanwhile. CannotSet on a
-    machine without Pango."""
-    render = _renderer()
-    coming = iter(rows)
+def write(
+    report: Report, owner: str, rows: Iterable[ReportRow], summary: Summary, told: Told = lambda _count: None
+) -> Iterator[bytes]:
+    """The PDF in pieces; `rows` are gone through to their end first, and `summary` gathers them meanwhile. `told` hears
+    how many rows are set. CannotSet on a machine without Pango."""
+    sheets, coming = _Sheets(), iter(rows)
     kept = [row._replace(quarters=()) for row in islice(coming, MOST_ROWS)]
     for _row in coming:  # the summary wants them all
         pass
-    yield render(html(report, owner, kept, summary), page_numbers(report.language))
+    with _without_collector():
+        yield from _set(sheets, report, owner, kept, summary, told)
 
 
-def html(report: Report, owner: str, rows: list[ReportRow], summary: Summary) -> str:
-    """What is set: the first rows, and what all of them add up to."""
+def _set(
+    sheets: "_Sheets", report: Report, owner: str, kept: Sequence[ReportRow], summary: Summary, told: Told
+) -> Iterator[bytes]:
+    joined, done = Joined(), 0
+    while not done or done < len(kept):
+        some = kept[done : done + ROWS_AT_ONCE]
+        document = sheets.lay_out(html(report, owner, some, summary, shown=len(kept), first=done))
+        is_last = done + len(some) >= len(kept)
+        pages, count = (document.pages, len(some)) if is_last else _full_pages(document, len(some))
+        sheets.draw(document.copy(pages), joined.add)
+        yield from joined.pieces()
+        done += max(1, count)
+        told(done)
+    above = sheets.lay_out(margins(report, joined.pages), page_numbers(report.language))
+    sheets.draw(above, joined.draw_on, tagged=False)
+    joined.finish()
+    yield from joined.pieces()
+
+
+def _full_pages(document: Any, rows: int) -> tuple[Sequence[Any], int]:
+    """All pages but the last one, and how many of the rows stand on them; where there is one page alone, that."""
+    numbers = [int(found[1]) for name in document.pages[-1].anchors if (found := ROW.fullmatch(name))]
+    if len(document.pages) == 1 or not numbers or min(numbers) == 0:
+        return document.pages, rows
+    return document.pages[:-1], min(numbers)
+
+
+def html(report: Report, owner: str, rows: Sequence[ReportRow], summary: Summary, *, shown: int, first: int = 0) -> str:
+    """What is set: these rows of `shown` ones, and before the first of them what all add up to."""
     environment, translate = _environment(report.language), _translations(report.language).gettext
     words = _Words(report.language, ZoneInfo(report.time_zone))
     return environment.get_template("report.html").render(
         report=report,
         owner=owner,
         rows=rows,
+        shown=shown,
+        is_first=first == 0,
         summary=summary,
         made_on=words.day(clock.now().astimezone(words.zone).date()),
         days=pictures.days(report.first_day, report.last_day, summary.days),
         shares=pictures.drivers(summary.drivers, translate(N_("without a driver")), translate(N_("all others"))),
         charging=charging,
         words=words,
-        sheet=(STATIC / "css" / "report.css").as_uri(),
         width=pictures.WIDTH,
         height=pictures.HEIGHT,
     )
+
+
+def margins(report: Report, pages: int) -> str:
+    """So many pages with nothing on them but what stands above and below the text."""
+    found = _environment(report.language).get_template("margins.html")
+    return found.render(report=report, pages=pages)
 
 
 def page_numbers(language: str) -> str:
@@ -73,7 +119,7 @@ def page_numbers(language: str) -> str:
     template = _translations(language).gettext("Page %(number)s of %(pages)s")
     before, between, after = (template % {"number": "|", "pages": "|"}).split("|")
     foot = f'"{before}" counter(page) "{between}" counter(pages) "{after}"'
-    return f"@page {{ @bottom-right {{ content: {foot} }} }}"
+    return f"@page margins {{ @bottom-right {{ content: {foot} }} }}"
 
 
 class _Words:
@@ -125,27 +171,54 @@ def _environment(language: str) -> Environment:
     return environment
 
 
-def _renderer() -> Renderer:
-    """WeasyPrint, which may reach our own static files and nothing else. Loaded late: it looks for Pango then."""
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Python's collector of cycles looks through a part's million boxes again and again while none of them is garbage:
+    a fifth of the time. Each part is collected at its end instead."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        import weasyprint
-        from weasyprint.urls import FatalURLFetchingError, URLFetcher
-    except (ImportError, OSError) as error:
-        raise CannotSet from error
-    logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it warns of CSS that is the browser's alone
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
-    class OwnFiles(URLFetcher):  # type: ignore[misc]  # WeasyPrint ships no types
-        def fetch(self, url: str, headers: Any = None) -> Any:
-            path = Path(url.removeprefix("file://")).resolve()
-            if not url.startswith("file:///") or not path.is_relative_to(STATIC):
-                raise FatalURLFetchingError("a report reaches for nothing outside of static/")
-            return super().fetch(url, headers)
 
-    def render(text: str, css: str) -> bytes:
-        fetcher = OwnFiles(allowed_protocols={"file"})
-        document = weasyprint.HTML(string=text, base_url=STATIC.as_uri(), url_fetcher=fetcher)
-        sheet = weasyprint.CSS(string=css, url_fetcher=fetcher)
-        made: bytes = document.write_pdf(stylesheets=[sheet], pdf_variant="pdf/ua-1")
-        return made
+class _Sheets:
+    """WeasyPrint, which may reach our own static files and nothing else, with its fonts and sheets read once. Loaded
+    late: it looks for Pango then. CannotSet where that is missing."""
 
-    return render
+    def __init__(self) -> None:
+        try:
+            import weasyprint
+            from weasyprint.text.fonts import FontConfiguration
+            from weasyprint.urls import FatalURLFetchingError, URLFetcher
+        except (ImportError, OSError) as error:
+            raise CannotSet from error
+        logging.getLogger("weasyprint").setLevel(logging.ERROR)  # it warns of CSS that is the browser's alone
+
+        class OwnFiles(URLFetcher):  # type: ignore[misc]  # WeasyPrint ships no types
+            def fetch(self, url: str, headers: Any = None) -> Any:
+                path = Path(url.removeprefix("file://")).resolve()
+                if not url.startswith("file:///") or not path.is_relative_to(STATIC):
+                    raise FatalURLFetchingError("a report reaches for nothing outside of static/")
+                return super().fetch(url, headers)
+
+        self._weasyprint, self._fetcher = weasyprint, OwnFiles(allowed_protocols={"file"})
+        self._fonts = FontConfiguration()
+        self._sheet = self._css(filename=STATIC / "css" / "report.css")
+
+    def lay_out(self, text: str, css: str = "") -> Any:
+        """A WeasyPrint document of this HTML, set after static/css/report.css and further CSS."""
+        gc.collect()
+        found = self._weasyprint.HTML(string=text, base_url=STATIC.as_uri(), url_fetcher=self._fetcher)
+        sheets = [self._sheet, *([self._css(string=css)] if css else [])]
+        return found.render(font_config=self._fonts, stylesheets=sheets)
+
+    def draw(self, document: Any, take: Callable[[Any], None], *, tagged: bool = True) -> None:
+        """Hand the document's PDF, not yet written, to `take`, which leaves nothing of it."""
+        options = {"pdf_variant": "pdf/ua-1"} if tagged else {}
+        document.write_pdf(io.BytesIO(), finisher=lambda _document, pdf: take(pdf), **options)
+
+    def _css(self, **source: Any) -> Any:
+        return self._weasyprint.CSS(url_fetcher=self._fetcher, font_config=self._fonts, **source)

@@ -23,11 +23,14 @@ def _translate(language: str) -> Callable[[str], str]:
     return found.gettext
 
 
-def write(report: Report, kind: str, rows: Iterable[ReportRow], summary: Summary, owner: str) -> Iterator[bytes]:
+def write(
+    report: Report, kind: str, rows: Iterable[ReportRow], summary: Summary, owner: str, told: pdf.Told
+) -> Iterator[bytes]:
     """The file in pieces, in the language of whose report it is. The rows are gone through once, and `summary` gathers
-    them meanwhile; `owner` is named in the PDF. pdf.CannotSet where this machine cannot make one."""
+    them meanwhile; `owner` is named in the PDF, and `told` hears how many of its rows are set. pdf.CannotSet where this
+    machine cannot make one."""
     if kind == FileKind.PDF:
-        return pdf.write(report, owner, summary.of(rows), summary)
+        return pdf.write(report, owner, summary.of(rows), summary, told)
     rows = summary.of(rows)
     zone, translate = ZoneInfo(report.time_zone), _translate(report.language)
     if kind == FileKind.XLSX:

@@ -1,6 +1,11 @@
 """PDFs as text and as pictures; nothing that somebody typed becomes markup; nothing is fetched from elsewhere."""
 
+import ctypes
+import re
+import subprocess
 import sys
+import zlib
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -46,9 +51,17 @@ def rows(count: int = 40, driver: str = "") -> Iterator[ReportRow]:
         )  # fmt: skip
 
 
-def made(about: Report, some: Iterator[ReportRow], owner: str = "Muster AG") -> pypdfium2.PdfDocument:
+def pdf_bytes(
+    about: Report, some: Iterator[ReportRow], owner: str = "Muster AG", told: pdf.Told = lambda _count: None
+) -> bytes:
     summary = Summary(ZURICH)
-    return pypdfium2.PdfDocument(b"".join(pdf.write(about, owner, summary.of(some), summary)))
+    return b"".join(pdf.write(about, owner, summary.of(some), summary, told))
+
+
+def made(
+    about: Report, some: Iterator[ReportRow], owner: str = "Muster AG", told: pdf.Told = lambda _count: None
+) -> pypdfium2.PdfDocument:
+    return pypdfium2.PdfDocument(pdf_bytes(about, some, owner, told))
 
 
 def text(document: pypdfium2.PdfDocument) -> str:
@@ -86,6 +99,65 @@ def test_it_is_tagged_and_numbers_its_pages() -> None:
     assert len(document) > 2
 
 
+class Tags:
+    """What the tags of a PDF say, as a reader for the blind finds it."""
+
+    def __init__(self, document: pypdfium2.PdfDocument) -> None:
+        self.cells: list[str] = []
+        self.kinds: Counter[str] = Counter()
+        for page in document:
+            tree = pypdfium2.raw.FPDF_StructTree_GetForPage(page)
+            for place in range(pypdfium2.raw.FPDF_StructTree_CountChildren(tree)):
+                self._look(pypdfium2.raw.FPDF_StructTree_GetChildAtIndex(tree, place))
+            pypdfium2.raw.FPDF_StructTree_Close(tree)
+
+    def _look(self, element: object) -> None:
+        buffer = ctypes.create_string_buffer(64)
+        pypdfium2.raw.FPDF_StructElement_GetType(element, buffer, 64)
+        self.kinds[buffer.raw.decode("utf-16-le").partition("\0")[0]] += 1
+        for place in range(max(0, pypdfium2.raw.FPDF_StructElement_CountChildren(element))):
+            child = pypdfium2.raw.FPDF_StructElement_GetChildAtIndex(element, place)
+            if child:
+                self._look(child)
+
+
+def starts(document: pypdfium2.PdfDocument) -> list[str]:
+    """The first column of the sessions, as it is read from page to page."""
+    return re.findall(r"^(\d\d\.\d\d\.\d{4} \d\d:\d\d) \d\d\.", text(document), re.MULTILINE)
+
+
+@pytest.mark.parametrize("at_once", [40, 97, 300])
+def test_the_parts_of_a_long_report_make_one(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Every row once and in order, no gap between the parts, every page numbered, every cell tagged."""
+    monkeypatch.setattr(pdf, "ROWS_AT_ONCE", at_once)
+    told: list[int] = []
+    document, words = made(report(), rows(430), told=told.append), pdf._Words("en", ZURICH)
+    assert starts(document) == [words.moment(row.started_at) for row in rows(430)]
+    assert told == sorted(told)
+    assert told[-1] == 430
+    ends = [page.get_textpage().get_text_bounded().splitlines()[-1] for page in document]
+    assert ends == [f"Piquet Page {number} of {len(document)}" for number in range(1, len(document) + 1)]
+    full = [page.get_textpage().get_text_bounded().count("Garage ") for page in document][1:-1]
+    assert max(full) - min(full) <= 1, "no page but the first and the last has room left"
+    tags = Tags(document)
+    rows_of_sums, headings = 2, len(document)  # the headings of the sessions stand on every page
+    assert tags.kinds["TR"] == 430 + headings + rows_of_sums + 1
+    assert tags.kinds["H1"] == 1
+
+
+def test_its_objects_are_where_the_file_says() -> None:
+    """pypdfium2 repairs a file that is not sound without a word; qpdf's rules are checked by hand here."""
+    data = pdf_bytes(report(), rows(430))
+    start = int(data.rpartition(b"startxref\n")[2].split()[0])
+    assert data[start:].split(b"\n")[0].endswith(b" 0 obj")
+    table = zlib.decompress(data[start:].partition(b"stream\n")[2].rpartition(b"\nendstream")[0])
+    places = [(table[at], int.from_bytes(table[at + 1 : at + 6], "big")) for at in range(0, len(table), 8)]
+    for number, (kind, place) in enumerate(places):
+        if kind == 1:
+            assert data[place:].startswith(b"%d 0 obj\n" % number)
+    assert sum(kind == 2 for kind, _place in places) > 430 * 9
+
+
 def test_what_somebody_typed_is_no_markup() -> None:
     evil = '<script>x</script><img src="http://evil.example/a.png"><style>*{display:none}</style>'
     found = text(made(report(evil), rows(3, driver=evil), owner=evil)).replace("\n", "")
@@ -97,7 +169,7 @@ def test_what_somebody_typed_is_no_markup() -> None:
 def test_it_reaches_for_nothing_outside(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     page = f'<html lang="en"><title>x</title><img alt="x" src="{url}"></html>'
     with pytest.raises(FatalURLFetchingError, match="nothing outside of static"):
-        pdf._renderer()(page, "")
+        pdf._Sheets().lay_out(page)
 
 
 def test_of_many_sessions_the_first_are_shown_and_all_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,3 +235,29 @@ def test_the_top_ten_drivers_and_the_rest_add_up() -> None:
     shares = pictures.drivers(energy, "unknown", "others")
     assert [shares[0].name, shares[-1].name, len(shares)] == ["unknown", "others", 11]
     assert sum(share.energy_wh for share in shares) == sum(energy.values())
+
+
+LONG = """
+import resource, sys
+from tests.reports.test_pdf import pdf_bytes, report, rows
+made = pdf_bytes(report(), rows(10_000))
+sys.stdout.buffer.write(made)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_maxrss // 1024, round(used.ru_utime + used.ru_stime), file=sys.stderr)
+"""
+
+
+@pytest.mark.deep
+def test_ten_thousand_sessions_make_one_pdf_in_little_memory() -> None:
+    """All of them, in a process of its own: at most 400 MB, which does not grow with the rows."""
+    run = subprocess.run([sys.executable, "-c", LONG], capture_output=True, check=True)
+    megabytes, seconds = map(int, run.stderr.split()[-2:])
+    document, words = pypdfium2.PdfDocument(run.stdout), pdf._Words("en", ZURICH)
+    found, energy_wh = text(document), sum(row.energy_wh for row in rows(10_000))
+    assert starts(document) == [words.moment(row.started_at) for row in rows(10_000)]
+    assert f"Energy {words.kwh(energy_wh)} kWh" in found.replace("\n", " ")
+    assert len(document) > 200
+    assert found.splitlines()[-1] == f"Piquet Page {len(document)} of {len(document)}"
+    assert Tags(document).kinds["TR"] == 10_000 + len(document) + 3
+    assert megabytes < 400, seconds
+    assert seconds < 400, "a loaded machine takes up to twice as long"

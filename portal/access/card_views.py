@@ -53,7 +53,7 @@ class CardsForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no types
         _l("Cards"),
         [NEEDED, Length(max=LONGEST_PASTE)],
         description=_l("One card in each row: its number, then a label if you like, parted by a semicolon or a tab."),
-        render_kw={"rows": 6, "spellcheck": "false", "placeholder": "04:A2:1B:7C; Pool car 3"},
+        render_kw={"rows": 6, "spellcheck": "false", "placeholder": _l("04:A2:1B:7C; Pool car 3")},
     )
 
 

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from babel.numbers import format_currency as _currency
+from babel.units import format_unit
 from flask import Flask
 from flask_babel import format_date, format_datetime, format_decimal, format_time, get_domain, get_locale, gettext
 from jinja2 import pass_context
@@ -65,6 +66,14 @@ def kilowatts(power_w: int | None) -> str:
     return "–" if power_w is None else f"{format_decimal(Decimal(power_w) / 1000, format='#,##0.###')} kW"
 
 
+def file_size(size: int) -> str:
+    """Bytes as people read them, with the unit of the reader's language: 384 byte, 143.9 kB, 2,1 Mo."""
+    for unit, scale in (("megabyte", 1_000_000), ("kilobyte", 1000)):
+        if size >= scale:
+            return str(format_unit(round(size / scale, 1), unit, "short", locale=get_locale()))
+    return str(format_unit(size, "byte", "short", locale=get_locale()))
+
+
 def initials(name: str) -> str:
     """One or two letters for the round badge beside a name or an address."""
     words = name.partition("@")[0].replace(".", " ").replace("-", " ").split()
@@ -98,7 +107,8 @@ def worded(message: str, kept: Mapping[str, Any] | None = None) -> str:
 
 
 def create(app: Flask) -> None:
-    for written in (local_datetime, local_date, local_time, kwh, number, rappen, price, kilowatts, initials, worded):
+    figures = (kwh, number, rappen, price, kilowatts, file_size)
+    for written in (local_datetime, local_date, local_time, *figures, initials, worded):
         app.add_template_filter(_for_the_reader(written), written.__name__)
     app.add_template_filter(instant)
     of_templates = cast("Callable[..., str]", app.jinja_env.globals["ngettext"])

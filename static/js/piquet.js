@@ -198,6 +198,14 @@
     });
   }
 
+  // Where the tabs are wider than a phone, the one that is open is in sight.
+  function showOpenTab() {
+    const open = document.querySelector(".tabs [aria-current]");
+    if (!open) return;
+    const row = open.closest(".tabs");
+    row.scrollLeft += open.getBoundingClientRect().right - row.getBoundingClientRect().right + 16;
+  }
+
   function enhance(within) {
     dismissAlerts(within);
     labelStackedTables(within);
@@ -212,6 +220,8 @@
   submitOnce();
   selectAll();
   presets();
+  showOpenTab();
+  window.addEventListener("resize", showOpenTab);
   enhance(document);
   document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
   document.addEventListener("click", (event) => {

@@ -9,6 +9,10 @@ from playwright.sync_api import Locator, Page
 
 AXE = Path(__file__).with_name("axe") / "axe.min.js"
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
+OPEN_TAB_IS_SEEN = """() => {
+  const tab = document.querySelector(".tabs [aria-current]");
+  return !tab || tab.getBoundingClientRect().right <= innerWidth;
+}"""
 SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder: the pages are kept there as pictures
 
 
@@ -20,6 +24,7 @@ def look(page: Page, name: str) -> None:
         page.context.add_cookies([{"name": "theme", "value": theme, "url": page.url}])
         page.reload()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+        assert page.evaluate(OPEN_TAB_IS_SEEN), name
         page.evaluate(AXE.read_text())  # not as a script tag: the CSP refuses that
         faults = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
         assert not faults, (name, faults)

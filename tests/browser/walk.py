@@ -15,7 +15,8 @@ from portal.core.authz import ALLOWED
 EXAMPLES = {
     "account_id": "SELECT id FROM account WHERE email = 'manage@demo.example'",
     "card_id": "SELECT min(id) FROM card",
-    "charging_session_id": "SELECT max(id) FROM charging_session",
+    "charging_session_id": "SELECT max(session.id) FROM charging_session session JOIN account ON account.id = owner_id "
+    "WHERE email = 'master@demo.example'",
     "connector_id": "SELECT connector.id FROM connector JOIN station ON station.id = station_id WHERE name = 'Bl2-1'",
     "destination_id": "SELECT min(id) FROM destination",
     "driver_card_id": "SELECT min(id) FROM driver_card",

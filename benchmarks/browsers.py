@@ -16,6 +16,8 @@ PAGES = {
     "my stations": "/stations",
     "search in stations": "/stations?q=basilea+1",
     "dashboard": "/",
+    "dashboard, a week": "/?period=week",
+    "dashboard, a day": "/?period=day",
 }
 
 

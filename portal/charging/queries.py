@@ -111,9 +111,15 @@ def sessions(
     return paging.Page(lines, max(1, number), _count(session, branches, conditions))
 
 
-def session_lines(session: Session, account_id: int, ids: Sequence[int]) -> list[SessionLine]:
-    """Sessions that the caller has found through the gate, as the reader may see them, the latest first."""
-    return _lines(session, _latest_first(account_id).where(ChargingSession.id.in_(ids))) if ids else []
+def latest_sessions(
+    session: Session, account_id: int, begun: tuple[datetime, datetime], most: int, *, is_shared_with: bool
+) -> list[SessionLine]:
+    """The last of the sessions that the account may see and that began from one instant to before another. One
+    statement; `is_shared_with` as in `_branches`."""
+    wanted = SessionFilter(starts_at=begun[0], ends_at=begun[1])
+    branches = _branches(session, account_id, is_shared_with)
+    found = _found(branches, _conditions(account_id, wanted), 1, most)
+    return _lines(session, _latest_first(account_id).join(found, found.c.id == ChargingSession.id))
 
 
 def _latest_first(account_id: int) -> sa.Select[*tuple[Any, ...]]:
@@ -138,18 +144,25 @@ def _cost(total: int | None, currency: str | None, gap: bool | None) -> dict[str
 
 
 def _found(
-    branches: Sequence[sa.ColumnElement[bool]], conditions: Sequence[sa.ColumnElement[bool]], number: int
+    branches: Sequence[sa.ColumnElement[bool]],
+    conditions: Sequence[sa.ColumnElement[bool]],
+    number: int,
+    size: int = paging.SIZE,
 ) -> sa.Subquery:
     """Start and id of the sessions of a page: the latest of each branch, then of all of these."""
-    table, upto = ChargingSession, paging.offset(number) + paging.SIZE
+    table, skipped = ChargingSession, paging.offset(number)
     order = (table.started_at.desc(), table.id.desc())
     latest = [
-        sa.select(table.id, table.started_at).where(branch, *conditions).order_by(*order).limit(upto).subquery()
+        sa.select(table.id, table.started_at)
+        .where(branch, *conditions)
+        .order_by(*order)
+        .limit(skipped + size)
+        .subquery()
         for branch in branches
     ]
     united = sa.union_all(*(sa.select(part) for part in latest)).subquery()
     page = sa.select(united).order_by(united.c.started_at.desc(), united.c.id.desc())
-    return page.limit(paging.SIZE).offset(paging.offset(number)).subquery()
+    return page.limit(size).offset(skipped).subquery()
 
 
 def _line(

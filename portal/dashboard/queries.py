@@ -1,16 +1,13 @@
-"""Figures of the overview, each over what the account may see."""
+"""What the overview tells besides what was charged, each over what the account may see."""
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from portal.charging import queries as charging
-from portal.charging.charged import Charged, Period, charged
 from portal.charging.models import ChargingSession, FlaggedRow, FlaggedState
 from portal.core import authz, clock
 from portal.exports.models import ExportTask
@@ -18,47 +15,7 @@ from portal.stations import queries as stations
 from portal.stations.models import Connector, Grant, Station, StationGroup
 from portal.stations.states import SILENT_AFTER, DisplayState, of_connector
 
-DAYS = 30
-LAST_SESSIONS = 10
-MOST_GROUPS = 6
-
-
-@dataclass(frozen=True, slots=True)
-class Energy:
-    """Wh of each local day of the period, and of the days of the same length before it."""
-
-    days: dict[date, int]
-    before_wh: int
-
-    @property
-    def total_wh(self) -> int:
-        return sum(self.days.values())
-
-    @property
-    def change_percent(self) -> int | None:
-        """Change against the period before in whole percent; None where there was nothing before."""
-        return round((self.total_wh - self.before_wh) * 100 / self.before_wh) if self.before_wh else None
-
-
-def charged_until(
-    session: Session, account_id: int, last_day: date, zone: ZoneInfo, *, is_shared_with: bool
-) -> tuple[Energy, Charged]:
-    """The 30 local days up to `last_day`, and the energy of the 30 before them. One statement."""
-    first_day = last_day - timedelta(days=DAYS - 1)
-    period = Period(first_day - timedelta(days=DAYS), first_day, last_day, zone)
-    found = charged(
-        session, account_id, period, groups=MOST_GROUPS, latest=LAST_SESSIONS, is_shared_with=is_shared_with
-    )
-    days = {day: energy_wh for day, energy_wh in found.days.items() if day >= first_day}
-    return Energy(days, sum(found.days.values()) - sum(days.values())), found
-
-
-def last_day_with_energy(begin: datetime | None, today: date, zone: ZoneInfo) -> date:
-    """Today, or where nothing was charged for 30 days the last day on which something was: an overview of an idle
-    month says nothing. `begin`: of the latest session."""
-    if begin is None or begin.astimezone(zone).date() > today - timedelta(days=DAYS):
-        return today
-    return begin.astimezone(zone).date()
+RECENT = timedelta(days=31)
 
 
 def connector_states(
@@ -84,13 +41,6 @@ class _Reported:
     state: str | None
     state_at: datetime | None
     out_of_service: bool
-
-
-def group_names(session: Session, energy_by_group: Mapping[int, int]) -> list[tuple[str, int]]:
-    """The names of station groups that were found through the gate, in their order, with their Wh."""
-    names = sa.select(StationGroup.id, StationGroup.name).where(StationGroup.id.in_(energy_by_group))
-    found = {row[0]: row[1] for row in session.execute(names)} if energy_by_group else {}
-    return [(found[group_id], energy_wh) for group_id, energy_wh in energy_by_group.items()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +84,7 @@ def steps(session: Session, account_id: int) -> Steps:
     own = latest.where(ChargingSession.owner_id == account_id).scalar_subquery()
     by_grant = latest.where(charging.shared_sessions(account_id)).scalar_subquery()
     # Thousands of shared groups are gone through only where the account's own sessions do not say enough.
-    others = sa.case((own >= clock.now() - timedelta(days=DAYS), sa.null()), else_=by_grant)
+    others = sa.case((own >= clock.now() - RECENT, sa.null()), else_=by_grant)
     open_rows = (FlaggedRow.owner_id == account_id, FlaggedRow.state == FlaggedState.OPEN)
     flagged = sa.select(sa.func.count()).select_from(FlaggedRow).where(*open_rows).scalar_subquery()
     found = tuple(session.execute(sa.select(*owned, shared.exists(), own, others, flagged)).one())

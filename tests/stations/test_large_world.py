@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from benchmarks import browsers, large_world
 from benchmarks.large_world import LARGE, OPERATOR, PARTNERS, TYPICAL, email
+from portal.core import clock
 from portal.core.db import session_factory
 from portal.models import Base
 from portal.stations.models import Grant, StationGroup, StationGroupStation
@@ -22,20 +24,23 @@ PATHS = (
     "/station-groups", "/stations", "/stations?show=owned", "/stations?show=managed", "/stations?show=viewed",
     "/stations?q=basilea+1", "/stations?q=charger", "/stations?q=35", "/stations?q=nowhere", "/stations?page=3",
 )  # fmt: skip
+ON = clock.now().date() - timedelta(days=3)
+OVERVIEWS = ("/", "/?period=week", "/?period=day", *(f"/?period={kind}&on={ON}" for kind in ("day", "week", "month")))
 OF_GROUPS = (
     "/station-groups/{group}", "/station-groups/{group}/sharing", "/station-groups/{group}/sharing/add",
     "/station-groups/{group}/why?email={other}", "/stations/{station}", "/stations/{station}/why?email={other}",
 )  # fmt: skip
 OF_THE_OWNER = (
     *OF_GROUPS, "/station-groups/{group}/view-as?email={other}", "/stations/{station}/view-as?email={other}",
-    "/", "/sessions", "/audit", "/invitations", "/user-groups", "/access",
+    *OVERVIEWS, "/sessions", "/audit", "/invitations", "/user-groups", "/access",
 )  # fmt: skip
 # What is read of thousands of groups and tens of thousands of stations is a good part of all there is, and may be; in a
 # small world also these.
-OF_ALL = ("/", "/sessions")
+OF_ALL = ("/sessions",)
 OF_FEW = ("/imports", "/drivers", "/shared-by-me", "/shared-with-me", "/access?email={other}")
 OF_THE_OPERATOR = (
-    "/", "/audit", "/operator/audit", "/operator/requests", "/operator/accounts", "/operator/accounts?q=person+12",
+    *OVERVIEWS, "/audit", "/operator/audit", "/operator/requests", "/operator/accounts",
+    "/operator/accounts?q=person+12",
 )  # fmt: skip
 # The operator's list counts all accounts and walks along their addresses to the page; SQLite has no index for a part
 # of one.

@@ -30,6 +30,8 @@ SHARED_WITH_THE_LARGE, TEAMS_OF_THE_LARGE, BIG_GROUP = 1_500, 100, 5_000
 STATIONS_OF_A_GROUP, MEMBERS = 10, 8
 STREETS = ("Via Basilea", "Bahnhofstrasse", "Rue du Lac", "Seestrasse", "Quai de Chillon", "Dorfstrasse", "Hauptgasse")
 TOWNS = ("Lugano", "Zürich", "Nyon", "Thun", "Montreux", "Chur", "Aarau", "Sion", "Basel")
+MIDDLES = ((46.004, 8.951), (47.377, 8.542), (46.383, 6.24), (46.758, 7.628), (46.431, 6.911), (46.851, 9.532),
+           (47.391, 8.051), (46.228, 7.359), (47.56, 7.589))  # fmt: skip
 ROLES = ("display", "manage", "administrate")
 
 
@@ -91,6 +93,14 @@ def stations_of(group: int) -> range:
     return range(first, first + STATIONS_OF_A_GROUP)
 
 
+def coordinates(station: int) -> tuple[float | None, float | None]:
+    """Within ten kilometres of its town; of every twentieth nobody knows where it is."""
+    if station % 20 == 0:
+        return None, None
+    latitude, longitude = MIDDLES[station % 9]
+    return latitude + (station * 7919 % 1801 - 900) / 10_000, longitude + (station * 104_729 % 2401 - 1200) / 10_000
+
+
 @dataclass
 class _Builder:
     sizes: Sizes
@@ -109,7 +119,9 @@ class _Builder:
         into.rows("licence_request", request, self.requests())
         groups = ((n, owner, f"Group {n}", "", self.created) for n, owner in enumerate(self.owners, 1))
         into.rows("station_group", "id, owner_id, name, description, created_at", groups)
-        station = "id, owner_id, name, reference, description, address, support_contact, created_at"
+        station = (
+            "id, owner_id, name, reference, description, address, support_contact, created_at, latitude, longitude"
+        )
         into.rows("station", station, self.stations())
         into.rows("station_group_station", "station_group_id, station_id, owner_id", self.in_groups())
         connector = "id, station_id, owner_id, number, plug_type, access, price_per_kwh, price_per_hour, out_of_service"
@@ -172,7 +184,7 @@ class _Builder:
         for group, owner in enumerate(self.owners, 1):
             for n in stations_of(group):
                 place = f"{STREETS[n % 7]} {n % 90 + 1}, {TOWNS[n % 9]}"
-                yield n, owner, f"Charger {n}", f"CH-{n}", "", place, "", self.created
+                yield n, owner, f"Charger {n}", f"CH-{n}", "", place, "", self.created, *coordinates(n)
 
     def in_groups(self) -> Iterator[Row]:
         """Each station in its own group, every seventh in one more, and many of the large account in its first."""

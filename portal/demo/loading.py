@@ -23,6 +23,7 @@ from portal.core.db import session_factory
 from portal.core.errors import SettingsError
 from portal.demo import admitting, exporting, reporting, sharing, surroundings
 from portal.demo.dates import ROWS, Shift, move, open_sessions, shift_to
+from portal.demo.places import GARAGES, STEP
 from portal.licences.models import Kind, Licence
 from portal.stations.models import Access, Connector, Grant, Permission, Station, StationGroup, StationGroupStation
 
@@ -153,12 +154,20 @@ def _stations(session: Session, master: Account, places: list[Place]) -> dict[st
         shared = place.point.startswith("Shared")
         station = Station(owner_id=master.id, name=place.point, reference=place.reference)
         station.description = "Shared charge point" if shared else "Private charge point"
+        if garage := GARAGES.get(place.garage):
+            station.address, station.latitude = garage.address, garage.latitude
+            station.longitude = round(garage.longitude + STEP * _beside(place, places), 6)
         station.connectors = [_connector(master, place, number, shared=shared)]
         session.add(station)
         session.flush()
         group = groups[place.garage]
         session.add(StationGroupStation(station_group_id=group.id, station_id=station.id, owner_id=master.id))
     return groups
+
+
+def _beside(place: Place, places: list[Place]) -> int:
+    """How many charge points of the same garage come before it."""
+    return sum(other.garage == place.garage and other < place for other in places)
 
 
 def _connector(master: Account, place: Place, number: int, *, shared: bool) -> Connector:

@@ -9,7 +9,7 @@ from portal.stations.map_outline import SQUEEZE, Box
 
 WIDTH, HEIGHT = 1000, 640  # of the picture
 COLUMNS, ROWS = 15, 10  # cells of a section; what lies in one is shown as one
-NARROWEST = 0.005  # degrees of longitude in a section, about 380 m
+NARROWEST = 0.001  # degrees of longitude in a section, about 76 m: charge points side by side stand apart
 ZOOM = 3  # how much nearer a step goes
 KM = 111.32 * SQUEEZE  # in a degree of longitude
 _HIGH = HEIGHT / WIDTH * SQUEEZE  # a section's degrees of latitude for one of longitude
@@ -33,7 +33,7 @@ class Section(NamedTuple):
     @property
     def text(self) -> str:
         """As it stands in an address."""
-        return ",".join(f"{degrees:.5f}" for degrees in self.box)
+        return ",".join(f"{degrees:.6f}" for degrees in self.box)
 
     @property
     def units(self) -> str:
@@ -59,7 +59,7 @@ class Section(NamedTuple):
 
     def around(self, latitude: float, longitude: float) -> "Section":
         """A step nearer, with this place in the middle; itself where there is no nearer one."""
-        if self.wide <= NARROWEST * 1.001:
+        if self.wide <= NARROWEST * 1.01:
             return self
         half = self.wide / ZOOM / 2
         return fitting(Box(longitude - half, latitude, longitude + half, latitude))

@@ -6,18 +6,18 @@ comes back is as long as the grid has cells. The filters are those of the list, 
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, selectinload
 
 from portal.core import paging
 from portal.core.db import among
 from portal.core.paging import Page
-from portal.stations import search, states, station_list
+from portal.stations import reach, search, states, station_list
 from portal.stations.map_outline import SQUEEZE, Box
 from portal.stations.map_picture import COLUMNS, WHOLE, Section
 from portal.stations.models import Connector, Station, StationGroupStation
@@ -29,13 +29,7 @@ NEAR = 0.6  # of a cell: nearer than this, two marks are one
 REACHABLE = station_list.REACHABLE
 UNPLACED, OUTSIDE, BESIDE = -1, -2, -3  # instead of a cell: no coordinates, off the map, on the map but not shown
 
-
-class Part(NamedTuple):
-    """Stations that are in no other part. `walks`: they are all of one owner's, in whose order there is an
-    index."""
-
-    conditions: Sequence[sa.ColumnElement[bool]]
-    walks: bool
+Columns = Any  # of stations, or of a subquery of them: latitude and longitude by their names
 
 
 class Where(StrEnum):
@@ -70,9 +64,10 @@ class Places:
     """How many stations lie where, and what selects them: to be asked further in the same transaction."""
 
     section: Section
-    parts: Sequence[Part]
+    branches: Sequence[station_list.Branch]
+    matching: sa.ColumnElement[bool]
     heaps: Sequence[Heap] = ()
-    counts: Mapping[Where, int] = field(default_factory=dict)
+    counts: Mapping[Where, int] = field(default_factory=lambda: dict.fromkeys(Where, 0))
     beside: int = 0  # on the map, but not in this section
 
     @property
@@ -94,50 +89,72 @@ def of(
     station_group_id: int | None = None,
 ) -> Places:
     """The stations that `station_list.stations` lists with these filters; NotThere for a group it may not see."""
-    found = station_list.reached(session, mine, relation, station_group_id)
-    matching = search.matching(session, search.cleaned(text), among_few=True)  # as many as are counted anyhow
-    parts = [Part([*_reached(session, branch), matching], not branch.within) for branch in found]
-    return _counted(Places(section, parts), _heaps(session, section, parts))
+    branches = station_list.reached(session, mine, relation, station_group_id)
+    matching = search.matching(session, search.cleaned(text), among_few=True)  # of as many as are counted anyhow
+    places = Places(section, branches, matching)
+    return _counted(places, _heaps(session, places)) if branches else places
 
 
-def _reached(session: Session, branch: station_list.Branch) -> list[sa.ColumnElement[bool]]:
-    """From the groups to their stations, as all of them are counted; the list asks its way from station to station."""
+def _heaps(session: Session, places: Places) -> list[Heap]:
+    parts = [_stations(session, branch, places.matching) for branch in places.branches]
+    found = sa.union_all(*(sa.select(part) for part in parts)).subquery()
+    middle = (sa.func.avg(found.c.latitude), sa.func.avg(found.c.longitude))
+    cell = _cell(session, places.section, found.c)
+    rows = session.execute(sa.select(cell, sa.func.count(), *middle, sa.func.min(found.c.id)).group_by(sa.text("1")))
+    return [Heap((cell,), *figures) for cell, *figures in rows]
+
+
+def _stations(
+    session: Session,
+    branch: station_list.Branch,
+    matching: sa.ColumnElement[bool],
+    *further: InstrumentedAttribute[Any],
+) -> sa.Subquery:
+    """The stations of a part of the list with their coordinates and further columns."""
+    columns = (Station.latitude, Station.longitude, *further)
     if not branch.within:
-        return [among(session, Station.owner_id, branch.owners)]
+        owned = among(session, Station.owner_id, branch.owners)
+        return sa.select(Station.id, *columns).where(owned, matching).subquery()
+    return _of_groups(session, branch, matching, columns)
+
+
+def _of_groups(
+    session: Session,
+    branch: station_list.Branch,
+    matching: sa.ColumnElement[bool],
+    columns: Sequence[InstrumentedAttribute[Any]],
+) -> sa.Subquery:
+    """From the groups to their stations, each looked up by its id: a join would tempt a planner to read all stations
+    there are. DISTINCT, besides, keeps it from looking up a column wherever that is named."""
     member = StationGroupStation
+    itself = Station.id == member.station_id
+    looked_up = [sa.select(c).where(itself).correlate(member).scalar_subquery().label(c.key) for c in columns]
+    first, *others = branch.within
+    conditions = [among(session, member.station_group_id, first), *(_also_in(session, groups) for groups in others)]
+    if branch.outside:
+        conditions.append(~_also_in(session, branch.outside))
+    if not isinstance(matching, sa.True_):
+        matched = sa.select(Station.id).where(itself, matching).correlate(member)
+        conditions.append(matched.scalar_subquery().is_not(None))
+    return sa.select(member.station_id.label("id"), *looked_up).where(*conditions).distinct().subquery()
 
-    def inside(groups: Collection[int]) -> sa.ColumnElement[bool]:
-        return Station.id.in_(sa.select(member.station_id).where(among(session, member.station_group_id, groups)))
 
-    conditions = [inside(groups) for groups in branch.within]
-    return [*conditions, ~inside(branch.outside)] if branch.outside else conditions
-
-
-def _heaps(session: Session, section: Section, parts: Sequence[Part]) -> list[Heap]:
-    cell = _cell(session, section)
-    middle = (sa.func.coalesce(sa.func.avg(degrees), 0.0) for degrees in (Station.latitude, Station.longitude))
-    columns = (cell, sa.func.count(), *middle)
-    selects = [
-        sa.select(*columns, sa.func.min(Station.id)).where(*part.conditions).group_by(sa.text("1")) for part in parts
-    ]
-    if not selects:
-        return []
-    return [Heap((cell,), *figures) for cell, *figures in session.execute(sa.union_all(*selects))]
+def _also_in(session: Session, group_ids: Collection[int]) -> sa.ColumnElement[bool]:
+    """That the station of a membership is in one of these groups too: asked by the few groups of the station, hence
+    + 0, see `reach.in_groups`."""
+    other = aliased(StationGroupStation)
+    inside = among(session, other.station_group_id + 0, group_ids)
+    found = sa.select(other.station_id).where(other.station_id == StationGroupStation.station_id, inside).limit(1)
+    return found.correlate(StationGroupStation).scalar_subquery().is_not(None)
 
 
 def _counted(places: Places, found: Iterable[Heap]) -> Places:
-    heaps: dict[int, Heap] = {}
-    for heap in found:
-        (cell,) = heap.cells
-        heaps[cell] = _together(heaps[cell], heap, heap.cells) if cell in heaps else heap
+    heaps = {heap.cells[0]: heap for heap in found}
     apart = {cell: heaps.pop(cell).number if cell in heaps else 0 for cell in (UNPLACED, OUTSIDE, BESIDE)}
-    counts = {
-        Where.SECTION: sum(heap.number for heap in heaps.values()),
-        Where.OUTSIDE: apart[OUTSIDE],
-        Where.UNPLACED: apart[UNPLACED],
-    }
+    inside = sum(heap.number for heap in heaps.values())
+    counts = {Where.SECTION: inside, Where.OUTSIDE: apart[OUTSIDE], Where.UNPLACED: apart[UNPLACED]}
     shown = _gathered(places.section, [heaps[cell] for cell in sorted(heaps)])
-    return Places(places.section, places.parts, shown, counts, apart[BESIDE])
+    return replace(places, heaps=shown, counts=counts, beside=apart[BESIDE])
 
 
 def _gathered(section: Section, heaps: Iterable[Heap]) -> list[Heap]:
@@ -163,15 +180,15 @@ def _together(a: Heap, b: Heap, cells: tuple[int, ...]) -> Heap:
     return Heap(cells, number, latitude, longitude, a.station_id)
 
 
-def _cell(session: Session, section: Section) -> sa.ColumnElement[int]:
+def _cell(session: Session, section: Section, of: Columns) -> sa.ColumnElement[int]:
     """The number of the cell, row by row from the north-west; UNPLACED, OUTSIDE or BESIDE for none."""
     box = section.box
-    column = _whole(session, (Station.longitude - box.west) / section.cell)
-    row = _whole(session, (box.north - Station.latitude) / (section.cell * SQUEEZE))
+    column = _whole(session, (of.longitude - box.west) / section.cell)
+    row = _whole(session, (box.north - of.latitude) / (section.cell * SQUEEZE))
     return sa.case(
-        (_unplaced(), UNPLACED),
-        (_within(box), row * COLUMNS + column),
-        (_within(WHOLE.box), BESIDE),
+        (_unplaced(of), UNPLACED),
+        (_within(box, of), row * COLUMNS + column),
+        (_within(WHOLE.box, of), BESIDE),
         else_=OUTSIDE,
     )
 
@@ -181,35 +198,31 @@ def _whole(session: Session, figure: sa.ColumnElement[Any]) -> sa.ColumnElement[
     return sa.cast(figure if session.get_bind().dialect.name == "sqlite" else sa.func.floor(figure), sa.Integer)
 
 
-def _unplaced() -> sa.ColumnElement[bool]:
-    return sa.or_(Station.latitude.is_(None), Station.longitude.is_(None))
+def _unplaced(of: Columns) -> sa.ColumnElement[bool]:
+    return sa.or_(of.latitude.is_(None), of.longitude.is_(None))
 
 
-def _within(box: Box) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        Station.longitude >= box.west,
-        Station.longitude < box.east,
-        Station.latitude > box.south,
-        Station.latitude <= box.north,
-    )
+def _within(box: Box, of: Columns) -> sa.ColumnElement[bool]:
+    across = sa.and_(of.longitude >= box.west, of.longitude < box.east)
+    return sa.and_(across, of.latitude > box.south, of.latitude <= box.north)
 
 
 def seen(session: Session, places: Places, now: datetime) -> list[Seen]:
     """The stations that are shown one by one; while a section holds no more than TOLD, all of it."""
-    alone = [heap.station_id for heap in places.heaps if heap.number == 1]
-    if places.counts[Where.SECTION] > TOLD:
-        chosen = [[among(session, Station.id, alone)]] if alone else []
-    else:
-        chosen = [[*part.conditions, _within(places.section.box)] for part in places.parts]
-    columns = (Station.id, Station.name, _cell(session, places.section).label("cell"))
-    reported = (Connector.state, Connector.state_at, Connector.out_of_service)
-    selects = [
-        sa.select(*columns, Connector.id.label("connector_id"), *reported)
+    ids: Sequence[int] = [heap.station_id for heap in places.heaps if heap.number == 1]
+    if 0 < places.counts[Where.SECTION] <= TOLD:
+        parts = [_stations(session, branch, places.matching) for branch in places.branches]
+        inside = (sa.select(part.c.id).where(_within(places.section.box, part.c)) for part in parts)
+        ids = session.scalars(sa.union_all(*inside)).all()
+    if not ids:
+        return []
+    cell = _cell(session, places.section, Station).label("cell")
+    reported = (Connector.id.label("connector_id"), Connector.state, Connector.state_at, Connector.out_of_service)
+    rows = session.execute(
+        sa.select(Station.id, Station.name, cell, *reported)
         .outerjoin(Connector, Connector.station_id == Station.id)
-        .where(*conditions)
-        for conditions in chosen
-    ]
-    rows = session.execute(sa.union_all(*selects)).all() if selects else []
+        .where(among(session, Station.id, ids))
+    )
     connectors: dict[tuple[int, str, int], list[Any]] = {}
     for row in rows:
         reports = connectors.setdefault((row.id, row.name, row.cell), [])
@@ -220,33 +233,45 @@ def seen(session: Session, places: Places, now: datetime) -> list[Seen]:
 
 def listed(session: Session, places: Places, where: Where, number: int) -> Page[Station]:
     """A page of the stations that lie there, with their connectors, in the order of the list."""
-    total = places.counts[where]
-    number = min(max(1, number), max(1, -(-min(total, REACHABLE) // paging.SIZE)))
+    total = min(places.counts[where], REACHABLE)
+    number = min(max(1, number), max(1, -(-total // paging.SIZE)))
     if not total:
         return Page([], 1, 0)
-    condition = {
-        Where.SECTION: _within(places.section.box),
-        Where.UNPLACED: _unplaced(),
-        Where.OUTSIDE: sa.and_(~_unplaced(), ~_within(WHOLE.box)),
-    }[where]
-    dense = 4 * total > places.total
-    parts = [Part([*part.conditions, condition], part.walks and dense) for part in places.parts]
-    chosen = _first(parts, number).subquery("found")
+    chosen = _first(session, places, where, number).subquery("found")
     columns = (chosen.c.part, chosen.c.owner_id, chosen.c.name, chosen.c.id)
     statement = sa.select(Station).join(chosen, chosen.c.id == Station.id).order_by(*columns)
     items = session.scalars(statement.options(selectinload(Station.connectors))).all()
-    return Page(items, number, min(total, REACHABLE))
+    return Page(items, number, total)
 
 
-def _first(parts: Sequence[Part], number: int) -> sa.Select[int, int, str, int]:
-    """The ids of a page. Each part is cut by itself: walked along in the order of the index, or found and sorted, where
-    + 0 keeps a planner from walking all stations there are for the order."""
+def _first(session: Session, places: Places, where: Where, number: int) -> sa.Select[int, int, str, int]:
+    """The ids of a page. Each part is cut by itself: where every fourth station at least belongs to the page, walked
+    along in the order of the list; else found and sorted, for which + 0 hides that there is an index in this order."""
+    walks = 4 * places.counts[where] > places.total
     selects = []
-    for place, part in enumerate(parts):
-        owner_id = Station.owner_id if part.walks else Station.owner_id + 0
-        columns = (sa.literal(place).label("part"), Station.owner_id, Station.name, Station.id)
-        ordered = sa.select(*columns).where(*part.conditions).order_by(owner_id, Station.name, Station.id)
+    for place, branch in enumerate(places.branches):
+        if walks:
+            rows: Columns = Station
+            conditions = [*_list_conditions(session, branch), places.matching]
+        else:
+            rows = _stations(session, branch, places.matching, Station.owner_id, Station.name).c
+            conditions = []
+        columns = (sa.literal(place).label("part"), rows.owner_id, rows.name, rows.id)
+        order = (rows.owner_id if walks else rows.owner_id + 0, rows.name, rows.id)
+        ordered = sa.select(*columns).where(*conditions, _lies(where, places.section, rows)).order_by(*order)
         selects.append(sa.select(ordered.limit(number * paging.SIZE).subquery()))
     united = (sa.union_all(*selects) if len(selects) > 1 else selects[0]).subquery()
-    ordered = sa.select(united).order_by(united.c.part, united.c.owner_id, united.c.name, united.c.id)
-    return ordered.limit(paging.SIZE).offset(paging.offset(number))
+    page = sa.select(united).order_by(united.c.part, united.c.owner_id, united.c.name, united.c.id)
+    return page.limit(paging.SIZE).offset(paging.offset(number))
+
+
+def _list_conditions(session: Session, branch: station_list.Branch) -> list[sa.ColumnElement[bool]]:
+    conditions = [among(session, Station.owner_id, branch.owners)]
+    conditions += [reach.in_groups(session, groups) for groups in branch.within]
+    return [*conditions, ~reach.in_groups(session, branch.outside)] if branch.outside else conditions
+
+
+def _lies(where: Where, section: Section, of: Columns) -> sa.ColumnElement[bool]:
+    if where == Where.SECTION:
+        return _within(section.box, of)
+    return _unplaced(of) if where == Where.UNPLACED else sa.and_(~_unplaced(of), ~_within(WHOLE.box, of))

@@ -70,6 +70,7 @@ ASKED = {
     "charging.view_as": ("email=manage@demo.example",),
     "drivers.assign_card": ("card=046F218A",),
     "exports.view_as": ("email=manage@demo.example",),
+    "station_map.show": ("canton=TI", "where=unplaced", "where=outside", "q=nowhere"),
     "view_as.connector": ("email=manage@demo.example", "email=stranger@demo.example"),
     "view_as.list_groups": ("email=manage@demo.example", "email=stranger@demo.example"),
     "view_as.list_stations": ("email=manage@demo.example",),

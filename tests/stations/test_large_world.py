@@ -23,6 +23,8 @@ MANY = 9_000  # rows of a table that no page reads from end to end
 PATHS = (
     "/station-groups", "/stations", "/stations?show=owned", "/stations?show=managed", "/stations?show=viewed",
     "/stations?q=basilea+1", "/stations?q=charger", "/stations?q=35", "/stations?q=nowhere", "/stations?page=3",
+    "/map", "/map?canton=TI", "/map?box=8.9,45.9,9.0,46.1", "/map?where=unplaced", "/map?q=basilea+1",
+    "/map?show=managed",
 )  # fmt: skip
 ON = clock.now().date() - timedelta(days=3)
 OVERVIEWS = ("/", "/?period=week", "/?period=day", *(f"/?period={kind}&on={ON}" for kind in ("day", "week", "month")))
@@ -140,7 +142,7 @@ def test_a_statement_that_reads_a_large_table_is_seen(looking: Session) -> None:
 def test_the_typical_account_sees_the_same_in_a_smaller_world(url: str, tmp_path: Path) -> None:
     small = f"sqlite:///{tmp_path / 'small.db'}"
     large_world.fill(small, 100)
-    for path in ("/station-groups", "/stations"):
+    for path in ("/station-groups", "/stations", "/map"):
         pages = [browsers.get(browsers.browser(browsers.application(at), TYPICAL), path) for at in (url, small)]
         rows = [re.findall(r'href="(/station[^"]*/\d+)"', page) for page in pages]
         assert len(rows[0]) >= 12

@@ -32,11 +32,16 @@ def put(station: Station, place: tuple[float, float] | None, **fields: object) -
 
 @pytest.fixture
 def placed(scene: Scene, session: Session) -> Scene:
-    """`station` in Lugano, `lonely` in Zürich, one more of the owner's in Milan and one nowhere."""
+    """`station` in Lugano, `lonely` in Zürich, one more of the owner's in Milan and one nowhere: these three in a
+    group that is shared with nobody."""
     put(scene.station, LUGANO, state=ConnectorState.AVAILABLE.value, state_at=clock.now())
     put(scene.lonely, ZURICH)
     put(world.station(session, scene.owner, "Porta Romana"), MILAN)
     world.station(session, scene.owner, "Magazzino")
+    kept = world.station_group(session, scene.owner, "Shared with nobody")
+    put(world.station(session, world.account(session, "other@demo.example"), "Of somebody else"), ZURICH)
+    for station in session.query(Station).filter(Station.owner_id == scene.owner.id, Station.id != scene.station.id):
+        session.add(StationGroupStation(station_group_id=kept.id, station_id=station.id, owner_id=scene.owner.id))
     session.commit()
     return scene
 

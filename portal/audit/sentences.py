@@ -103,6 +103,8 @@ SENTENCES: Mapping[str, Any] = {
     "price_rule:remove": _l("Removed a price rule of the user group %(thing)s"),
     "report:create": _l("Ordered the report %(title)s, %(days)s"),
     "report:delete": _l("Deleted the report %(title)s"),
+    "account:change_payments": _l("Changed to whom and to which account is paid"),
+    "driver:change_address": _l("Changed the address of the driver %(label)s"),
     "report_schedule:create": _l("Set up the monthly report %(title)s"),
     "report_schedule:edit": _l("Changed the monthly report %(title)s"),
     "report_schedule:stop": _l("Ended the monthly report %(title)s"),

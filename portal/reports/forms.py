@@ -6,7 +6,16 @@ from decimal import Decimal
 
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
-from wtforms import DateField, DecimalField, RadioField, SelectField, SelectMultipleField, TextAreaField
+from wtforms import (
+    BooleanField,
+    DateField,
+    DecimalField,
+    RadioField,
+    SelectField,
+    SelectMultipleField,
+    StringField,
+    TextAreaField,
+)
 from wtforms.validators import Length, NumberRange, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -66,7 +75,43 @@ class SubjectFields(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
         return None if self.vat.data is None else int((self.vat.data * 10).quantize(Decimal(1)))
 
 
+class AddressForm(FlaskForm):  # type: ignore[misc]  # as above
+    """A structured address; its rules are those of qr_bill.address."""
+
+    name = StringField(_l("Name or company"), render_kw={"maxlength": 70, "autocomplete": "off"})
+    street = StringField(_l("Street"), render_kw={"maxlength": 70, "autocomplete": "off"})
+    house_number = StringField(_l("House number"), render_kw={"maxlength": 16, "autocomplete": "off"})
+    postcode = StringField(_l("Postcode"), render_kw={"maxlength": 16, "autocomplete": "off"})
+    town = StringField(_l("Town"), render_kw={"maxlength": 35, "autocomplete": "off"})
+    country = StringField(
+        _l("Country"),
+        default="CH",
+        description=_l("Its two letters, such as CH, LI, DE."),
+        render_kw={"maxlength": 2, "autocomplete": "off"},
+    )
+
+    def typed(self) -> dict[str, str]:
+        return {name: field.data for name, field in self._fields.items() if isinstance(field.data, str)}
+
+
+class CreditorForm(AddressForm):
+    iban = StringField(
+        _l("IBAN or QR-IBAN"),
+        description=_l("Of a bank in Switzerland or Liechtenstein. A QR-IBAN brings a QR-reference with it."),
+        render_kw={"maxlength": 34, "autocomplete": "off", "spellcheck": "false"},
+    )
+    with_reference = BooleanField(
+        _l("With an IBAN: put a reference on each bill (ISO 11649)"),
+        default=True,
+        description=_l("So that your bank tells you which bill was paid. With a QR-IBAN there always is one."),
+    )
+
+
 class OrderForm(SubjectFields):
+    with_bills = BooleanField(
+        _l("Swiss QR-bills: one for each driver at the end of the PDF"),
+        description=_l("Of your own stations, over what each driver's sessions cost in CHF or EUR."),
+    )
     period = RadioField(_l("Period"), choices=list(PERIODS.items()), default="last_month")
     first_day = DateField(_l("First day"), [Optional()])
     last_day = DateField(_l("Last day"), [Optional()], description=_l("Included in the report."))

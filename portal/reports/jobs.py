@@ -18,6 +18,7 @@ from portal.core.db import reading_only
 from portal.core.errors import NotAllowed, NotThere
 from portal.core.leases import Claim, LeaseLost, Sessions
 from portal.licences import queries as licences
+from portal.reports import billing as billings
 from portal.reports import pdf, rows, scope, writers
 from portal.reports.models import FileKind, Report, ReportFile, ReportState
 from portal.reports.rows import ReportRow
@@ -68,6 +69,8 @@ def _make(sessions: Sessions, held: Claim) -> None:
         zone = ZoneInfo(report.time_zone)
         source = (found.connector_ids, *instants(report.first_day, report.last_day, zone), found.driver_ids)
         owner = reader.get_one(Account, found.owner_id)
+        may_bill = report.with_bills and found.owner_id == report.account_id
+        billing = billings.of_owner(reader, found.owner_id) if may_bill else None
         progress = _Progress(sessions, held, rows.count(reader, *source), report.kinds)
         made: list[_Made] = []
         summary, error = Summary(zone, report.vat_permille), ""
@@ -77,7 +80,8 @@ def _make(sessions: Sessions, held: Claim) -> None:
             try:
                 with progress.kept_alive():
                     name = owner.name or owner.email
-                    file = _written(writers.write(report, kind, read, summary, name, progress.set))
+                    about = pdf.About(report, name, billing)
+                    file = _written(writers.write(about, kind, read, summary, progress.set))
             except pdf.CannotSet:
                 log.exception("PDFs cannot be made on this machine")
                 error = "no_pdf"

@@ -59,6 +59,37 @@ class ReportSchedule(Base):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
+class _Structured:
+    """The columns of an address as QR-bills spell it: see qr_bill.Address."""
+
+    name: Mapped[str] = mapped_column(sa.String(70))
+    street: Mapped[str] = mapped_column(sa.String(70))
+    house_number: Mapped[str] = mapped_column(sa.String(16))
+    postcode: Mapped[str] = mapped_column(sa.String(16))
+    town: Mapped[str] = mapped_column(sa.String(35))
+    country: Mapped[str] = mapped_column(sa.String(2))
+
+
+class Creditor(_Structured, Base):
+    """To whom and to which account the drivers of an owner pay."""
+
+    __tablename__ = "creditor"
+
+    account_id: Mapped[int] = mapped_column(sa.ForeignKey("account.id"), primary_key=True, autoincrement=False)
+    iban: Mapped[str] = mapped_column(sa.String(21))
+    with_reference: Mapped[bool]  # with an IBAN that is no QR-IBAN: ISO 11649, else none
+
+
+class DriverAddress(_Structured, Base):
+    """Where a driver lives, for his bills."""
+
+    __tablename__ = "driver_address"
+
+    driver_id: Mapped[int] = mapped_column(
+        sa.ForeignKey("driver.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+
+
 class Report(Base):
     """A report of whole local days, from order to file. The row is the job (portal.core.leases)."""
 
@@ -87,6 +118,7 @@ class Report(Base):
     language: Mapped[str] = mapped_column(sa.String(5))
     vat_permille: Mapped[int | None]  # none: that of each session
     kinds: Mapped[list[Any]]  # of files
+    with_bills: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # a QR-bill per driver
     state: Mapped[str] = mapped_column(sa.String(20), default=ReportState.QUEUED.value)
     done_permille: Mapped[int] = mapped_column(default=0)
     sessions: Mapped[int] = mapped_column(default=0)

@@ -10,7 +10,7 @@ from portal.core import audit, background, files
 from portal.core.errors import NotThere, RuleBroken
 from portal.licences import queries as licences
 from portal.reports import queries, scope
-from portal.reports.models import FileKind, Report, Subject
+from portal.reports.models import Creditor, FileKind, Report, Subject
 
 LONGEST = timedelta(days=3660)
 MOST_WAITING = 20  # of an account: others want theirs as well
@@ -24,9 +24,12 @@ def order(
     days: tuple[date, date],
     kinds: Collection[str],
     vat_permille: int | None = None,
+    *,
+    with_bills: bool = False,
 ) -> Report:
     """Queue a report about a subject (Subject, its id), of these whole local days, both included. NotThere or
-    NotAllowed for what the actor may not see; RuleBroken at the field for days and kinds that do not fit."""
+    NotAllowed for what the actor may not see; RuleBroken at the field for days and kinds that do not fit, and on
+    `with_bills` where no QR-bills can be made."""
     first, last = days
     subject, subject_id = about
     if last < first:
@@ -49,8 +52,11 @@ def order(
         language=actor.language,
         vat_permille=vat_permille,
         kinds=chosen,
+        with_bills=with_bills,
     )
     found = scope.of(session, actor.id, report)
+    if with_bills:
+        _check_bills(session, actor, chosen, found.owner_id)
     report.title = found.name
     session.add(report)
     session.flush()
@@ -58,6 +64,15 @@ def order(
     audit.record(session, "report:create", f"report/{report.id}", actor_id=actor.id, owner_id=found.owner_id, **told)
     background.ring_after_commit(session, QUEUE)
     return report
+
+
+def _check_bills(session: Session, actor: Account, kinds: Collection[str], owner_id: int) -> None:
+    if owner_id != actor.id:
+        raise RuleBroken("with_bills", "Only the owner of the stations can make QR-bills.")
+    if FileKind.PDF not in kinds:
+        raise RuleBroken("with_bills", "QR-bills are part of the PDF: choose it as well.")
+    if session.get(Creditor, owner_id) is None:
+        raise RuleBroken("with_bills", "Enter first under Profile, Payments, to whom and to which account is paid.")
 
 
 def chosen_kinds(kinds: Collection[str]) -> list[str]:

@@ -18,17 +18,19 @@ from decimal import Decimal
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from babel.numbers import format_decimal
 from babel.support import NullTranslations, Translations
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from portal.core import clock
 from portal.core.errors import N_
-from portal.reports import pictures
+from portal.reports import pictures, qr_bill
+from portal.reports.billing import Billing, Owed
 from portal.reports.joined import Joined
 from portal.reports.models import Report
 from portal.reports.rows import ReportRow
@@ -39,8 +41,17 @@ ROOT = Path(__file__).parents[2]
 STATIC = ROOT / "static"
 MOST_ROWS = 10_000
 ROWS_AT_ONCE = 300
+BILLS_AT_ONCE = 20
 ROW = re.compile(r"row-(\d+)")
 Told = Callable[[int], None]
+
+
+class About(NamedTuple):
+    """A report, the name of the owner of what it is about, and where drivers get bills how they are made."""
+
+    report: Report
+    owner: str
+    billing: Billing | None = None
 
 
 class CannotSet(Exception):
@@ -48,32 +59,35 @@ class CannotSet(Exception):
 
 
 def write(
-    report: Report, owner: str, rows: Iterable[ReportRow], summary: Summary, told: Told = lambda _count: None
+    about: About, rows: Iterable[ReportRow], summary: Summary, told: Told = lambda _count: None
 ) -> Iterator[bytes]:
     """The PDF in pieces; `rows` are gone through to their end first, and `summary` gathers them meanwhile. `told` hears
     how many rows are set. CannotSet on a machine without Pango."""
-    sheets, coming = _Sheets(), iter(rows)
+    sheets, coming = _Sheets(), iter(about.billing.of(rows) if about.billing else rows)
     kept = [row._replace(quarters=()) for row in islice(coming, MOST_ROWS)]
     for _row in coming:  # the summary wants them all
         pass
     with _without_collector():
-        yield from _set(sheets, report, owner, kept, summary, told)
+        yield from _set(sheets, about, kept, summary, told)
 
 
-def _set(
-    sheets: "_Sheets", report: Report, owner: str, kept: Sequence[ReportRow], summary: Summary, told: Told
-) -> Iterator[bytes]:
+def _set(sheets: "_Sheets", about: About, kept: Sequence[ReportRow], summary: Summary, told: Told) -> Iterator[bytes]:
     joined, done = Joined(), 0
     while not done or done < len(kept):
         some = kept[done : done + ROWS_AT_ONCE]
-        document = sheets.lay_out(html(report, owner, some, summary, shown=len(kept), first=done))
+        document = sheets.lay_out(html(about, some, summary, shown=len(kept), first=done))
         is_last = done + len(some) >= len(kept)
         pages, count = (document.pages, len(some)) if is_last else _full_pages(document, len(some))
         sheets.draw(document.copy(pages), joined.add)
         yield from joined.pieces()
         done += max(1, count)
         told(done)
-    above = sheets.lay_out(margins(report, joined.pages), page_numbers(report.language))
+    plain = joined.pages
+    owed = about.billing.owed if about.billing else []
+    for first in range(0, len(owed), BILLS_AT_ONCE):
+        sheets.draw(sheets.lay_out(bills(about, owed[first : first + BILLS_AT_ONCE])), joined.add)
+        yield from joined.pieces()
+    above = sheets.lay_out(margins(about.report, plain, joined.pages - plain), page_numbers(about.report.language))
     sheets.draw(above, joined.draw_on, tagged=False)
     joined.finish()
     yield from joined.pieces()
@@ -87,13 +101,15 @@ def _full_pages(document: Any, rows: int) -> tuple[Sequence[Any], int]:
     return document.pages[:-1], min(numbers)
 
 
-def html(report: Report, owner: str, rows: Sequence[ReportRow], summary: Summary, *, shown: int, first: int = 0) -> str:
+def html(about: About, rows: Sequence[ReportRow], summary: Summary, *, shown: int, first: int = 0) -> str:
     """What is set: these rows of `shown` ones, and before the first of them what all add up to."""
+    report, owner, billing = about
     environment, translate = _environment(report.language), _translations(report.language).gettext
     words = _Words(report.language, ZoneInfo(report.time_zone))
     return environment.get_template("report.html").render(
         report=report,
         owner=owner,
+        billing=billing,
         rows=rows,
         shown=shown,
         is_first=first == 0,
@@ -108,10 +124,22 @@ def html(report: Report, owner: str, rows: Sequence[ReportRow], summary: Summary
     )
 
 
-def margins(report: Report, pages: int) -> str:
-    """So many pages with nothing on them but what stands above and below the text."""
+def bills(about: About, some: Sequence[Owed]) -> str:
+    """A page for each of these with a QR-bill at its foot."""
+    report, _owner, billing = about
+    words = _Words(report.language, ZoneInfo(report.time_zone))
+    days = {"first": words.day(report.first_day), "last": words.day(report.last_day)}
+    text = _translations(report.language).gettext("Charging from %(first)s to %(last)s") % days
+    made = [(one, billing.bill(one, report.id, text)) for one in some] if billing else []
+    drawn = [(one, bill, Markup(qr_bill.svg(bill, report.language))) for one, bill in made]  # noqa: S704  svgwrite escapes
+    template = _environment(report.language).get_template("bills.html")
+    return template.render(report=report, bills=drawn, text=text, words=words)
+
+
+def margins(report: Report, pages: int, bill_pages: int) -> str:
+    """So many pages with nothing on them but what stands above and below the text; below bills stands nothing."""
     found = _environment(report.language).get_template("margins.html")
-    return found.render(report=report, pages=pages)
+    return found.render(report=report, pages=pages, bill_pages=bill_pages)
 
 
 def page_numbers(language: str) -> str:

@@ -49,6 +49,7 @@ class ReportRow(NamedTuple):
     vat_permille: int
     currency: str
     quarters: Sequence[Quarter] = ()  # those of the period
+    driver_id: int | None = None  # where the reader may know the driver
 
 
 def report_rows(
@@ -176,4 +177,5 @@ def _row(found: _Found, cost: Cost, quarters: Sequence[Quarter]) -> ReportRow:
         vat_permille=kept.vat_permille if kept else 0,
         currency=kept.currency if kept else "CHF",
         quarters=quarters,
+        driver_id=driver.id if driver and found.shown else None,
     )

@@ -13,7 +13,7 @@ from portal.core.errors import RuleBroken
 from portal.core.files import StoredFile
 from portal.core.web import guard
 from portal.licences import queries as licences
-from portal.reports import labels, operations, queries, schedule_views, scope
+from portal.reports import labels, operations, payment_views, queries, schedule_views, scope
 from portal.reports.blueprint import bp, order_limit, tabs
 from portal.reports.forms import OrderForm, subject_of
 from portal.reports.models import FileKind, Report, ReportFile, ReportState, Subject
@@ -61,7 +61,8 @@ def create() -> Page:
         try:
             days = form.days(clock.now().astimezone(web.zone()).date())
             about, kinds = form.about(), form.kinds.data or []
-            report = operations.order(session, account, about, days, kinds, form.vat_permille)
+            bills = bool(form.with_bills.data)
+            report = operations.order(session, account, about, days, kinds, form.vat_permille, with_bills=bills)
         except RuleBroken as broken:
             session.rollback()
             forms.show(form, broken)
@@ -122,5 +123,5 @@ def delete(report: Report) -> Page:
     return render_template("reports/delete.html", report=report, labels=labels)
 
 
-blueprints = (bp,)
+blueprints = (bp, payment_views.bp)
 __all__ = ["blueprints", "schedule_views"]  # the latter adds its pages to the blueprint

@@ -10,6 +10,7 @@ from babel.support import NullTranslations, Translations
 
 from portal.reports import pdf, tables
 from portal.reports.models import FileKind, Report
+from portal.reports.pdf import About
 from portal.reports.rows import ReportRow
 from portal.reports.summary import Summary
 
@@ -23,15 +24,12 @@ def _translate(language: str) -> Callable[[str], str]:
     return found.gettext
 
 
-def write(
-    report: Report, kind: str, rows: Iterable[ReportRow], summary: Summary, owner: str, told: pdf.Told
-) -> Iterator[bytes]:
+def write(about: About, kind: str, rows: Iterable[ReportRow], summary: Summary, told: pdf.Told) -> Iterator[bytes]:
     """The file in pieces, in the language of whose report it is. The rows are gone through once, and `summary` gathers
-    them meanwhile; `owner` is named in the PDF, and `told` hears how many of its rows are set. pdf.CannotSet where this
-    machine cannot make one."""
+    them meanwhile; `told` hears how many rows of the PDF are set. pdf.CannotSet where this machine cannot make one."""
+    rows, report = summary.of(rows), about.report
     if kind == FileKind.PDF:
-        return pdf.write(report, owner, summary.of(rows), summary, told)
-    rows = summary.of(rows)
+        return pdf.write(about, rows, summary, told)
     zone, translate = ZoneInfo(report.time_zone), _translate(report.language)
     if kind == FileKind.XLSX:
         return tables.workbook(rows, zone, translate)

@@ -96,6 +96,20 @@ PACKAGES = (
         files=("files/inter-latin-wght-normal.woff2", "files/inter-latin-ext-wght-normal.woff2", "LICENSE"),
     ),
     Package(
+        name="@fontsource/arimo",
+        version="5.3.0",
+        licence="OFL-1.1",
+        folder="arimo",
+        purpose="typeface of QR-bills: Liberation Sans under its other name, one of the four that the standard allows",
+        files=(
+            "files/arimo-latin-400-normal.woff2",
+            "files/arimo-latin-700-normal.woff2",
+            "files/arimo-latin-ext-400-normal.woff2",
+            "files/arimo-latin-ext-700-normal.woff2",
+            "LICENSE",
+        ),
+    ),
+    Package(
         name="swiss-maps",
         version="4.7.0",
         licence="BSD-3-Clause; the borders: see below",

@@ -55,7 +55,7 @@ def pdf_bytes(
     about: Report, some: Iterator[ReportRow], owner: str = "Muster AG", told: pdf.Told = lambda _count: None
 ) -> bytes:
     summary = Summary(ZURICH)
-    return b"".join(pdf.write(about, owner, summary.of(some), summary, told))
+    return b"".join(pdf.write(pdf.About(about, owner), summary.of(some), summary, told))
 
 
 def made(

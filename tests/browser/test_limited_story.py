@@ -25,6 +25,7 @@ from tests.servers.portal import Portal
 
 pytestmark = pytest.mark.browser
 
+IN_THE_LONG_FORM = ("de", "it")
 ENERGY = {"en": "1’241.750 kWh", "de": "1’241.750 kWh", "fr": "1 241,750 kWh", "it": "1’241.750 kWh"}
 PRICE = {
     "en": "CHF 1.385 per kWh",
@@ -57,7 +58,7 @@ class Night:
         assert self.say.left_in_english(page) == []
 
 
-@pytest.fixture(params=list(LANGUAGES))
+@pytest.fixture(params=[pytest.param(one, marks=[pytest.mark.deep] * (one in IN_THE_LONG_FORM)) for one in LANGUAGES])
 def night(request: pytest.FixtureRequest, demo: Portal, chromium: Browser) -> Iterator[Night]:
     say = Words(request.param)
     contexts = [chromium.new_context(base_url=demo.url, locale="en-GB", viewport=DESKTOP) for _ in range(2)]

@@ -266,11 +266,12 @@ class Histories(RuleBasedStateMachine):
             assert same or not left.stands(self.today), "one of several was passed over"
 
     def plainly_may_change(self, actor: int, chosen: Sequence[int], permission: Permission) -> bool:
-        """Whether all of them are the owner's to change, and no recipient would hold the same twice."""
+        """Whether all of them are the owner's to change, none is planned to himself, and no recipient would hold the
+        same twice."""
         olds = [self.grants[number] for number in chosen]
         recipients = {(old.group, old.to, old.users) for old in olds}
         return len(recipients) == len(olds) and all(
-            self.owners[old.group] == actor and not self.same_again(old, permission) for old in olds
+            self.owners[old.group] == actor != old.to and not self.same_again(old, permission) for old in olds
         )
 
     def hold_within(self, number: int) -> None:

@@ -266,12 +266,11 @@ class Histories(RuleBasedStateMachine):
             assert same or not left.stands(self.today), "one of several was passed over"
 
     def plainly_may_change(self, actor: int, chosen: Sequence[int], permission: Permission) -> bool:
-        """Whether all of them are the owner's to change, none is planned to himself, and no recipient would hold the
-        same twice."""
+        """Whether all of them are the owner's to change, and no recipient would hold the same twice."""
         olds = [self.grants[number] for number in chosen]
         recipients = {(old.group, old.to, old.users) for old in olds}
         return len(recipients) == len(olds) and all(
-            self.owners[old.group] == actor != old.to and not self.same_again(old, permission) for old in olds
+            self.owners[old.group] == actor and not self.same_again(old, permission) for old in olds
         )
 
     def hold_within(self, number: int) -> None:
@@ -299,7 +298,9 @@ class Histories(RuleBasedStateMachine):
     def plan(
         self, number: int, whom: int, permission: Permission, begin: int | None, end: int | None, hides: bool
     ) -> None:
-        """A grant of the owner that begins another day."""
+        """A grant of the owner, to somebody else, that begins another day."""
+        if whom == self.owners[number]:
+            return
         begin, now = begin or 0, clock.now()
         dates = {
             "starts_at": now + timedelta(days=begin),

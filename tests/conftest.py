@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from argon2 import PasswordHasher
@@ -53,6 +54,20 @@ def postgres_template(postgres_server: "PostgresServer") -> str:
     """The name of a migrated, empty PostgreSQL database to copy."""
     schema.upgrade(postgres_server.create_database("piquet_template"))
     return "piquet_template"
+
+
+@pytest.fixture
+def two_roles(postgres_server: "PostgresServer") -> tuple[str, str]:
+    """(as the owner of the schema, as the application) of one database, migrated as the operator would do it."""
+    superuser = postgres_server.create_database()
+    name = superuser.rpartition("/")[2]
+    with psycopg.connect(superuser.replace("+psycopg", ""), autocommit=True) as connection:
+        for role in ("schema_owner", "application"):
+            connection.execute(f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
+        connection.execute(f"ALTER DATABASE {name} OWNER TO schema_owner")
+    owner, application = (superuser.replace("postgres@", f"{role}@") for role in ("schema_owner", "application"))
+    schema.upgrade(owner, application)
+    return owner, application
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,16 @@
 """Pages about who may charge where, and at what price."""
 
 from portal.access import (
-    asking_views,
     card_views,
     limited_views,
     my_places_views,
     price_rule_views,
     special_user_file_views,
+    who_may_charge_views,
 )
 
 blueprints = (
-    asking_views.bp,
+    who_may_charge_views.bp,
     special_user_file_views.bp,
     price_rule_views.bp,
     my_places_views.bp,

@@ -109,7 +109,8 @@ class QuarterHour(Base):
     """Energy of one session in one quarter hour that begins at `starts_at`. Quality W measured, E substitute.
 
     Quarters of 0 Wh are not stored: inside the coverage their absence means W 0, outside it F (missing). All of a
-    session's lie between the quarter hour of its start and its end; on PostgreSQL each month is a table (`months`).
+    session's lie between the quarter hour of its start and its end. On PostgreSQL each month is a table: see
+    `quarter_hour_months`.
     """
 
     __tablename__ = "quarter_hour"

@@ -87,6 +87,10 @@ def of_owner(session: Session, owner_id: int) -> Billing | None:
         return None
     theirs = sa.select(Driver.id).where(Driver.owner_id == owner_id)
     rows = session.scalars(sa.select(DriverAddress).where(DriverAddress.driver_id.in_(theirs)))
-    debtors = {one.driver_id: Address(*(getattr(one, name) for name in Address._fields)) for one in rows}
+    debtors = {one.driver_id: _address(one) for one in rows}
     kind = qr_bill.reference_kind(row.iban, wanted=row.with_reference)
-    return Billing(row.iban, Address(*(getattr(row, name) for name in Address._fields)), kind, debtors)
+    return Billing(row.iban, _address(row), kind, debtors)
+
+
+def _address(row: Creditor | DriverAddress) -> Address:
+    return Address(*(getattr(row, name) for name in Address._fields))

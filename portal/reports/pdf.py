@@ -30,7 +30,7 @@ from portal.core import clock
 from portal.core.errors import N_
 from portal.reports import pictures, qr_bill
 from portal.reports.billing import Billing, Owed
-from portal.reports.joined import Joined
+from portal.reports.joined_pdf import Joined
 from portal.reports.models import Report
 from portal.reports.rows import ReportRow
 from portal.reports.summary import Summary

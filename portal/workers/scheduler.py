@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from portal import models  # noqa: F401  every table
 from portal.accounts.links import Links
 from portal.charging import jobs as charging
-from portal.charging import months
+from portal.charging import quarter_hour_months
 from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
@@ -68,7 +68,7 @@ CHORES: tuple[Chore, ...] = (
     retention.ClearFiles(),
     retention.ForgetRuns(),
     webhooks.forget,
-    months.Months(),
+    quarter_hour_months.Months(),
 )
 
 

@@ -63,7 +63,7 @@ ASKED = {
     "access.person": ("email=manage@demo.example", "email=master@demo.example"),
     "access.view_as_group": ("email=manage@demo.example", "email=master@demo.example", "email=stranger@demo.example"),
     "access.view_as_station": ("email=manage@demo.example", "email=stranger@demo.example"),
-    "asking.who_may_charge": (
+    "who_may_charge.show": (
         "email=neighbour@demo.example&at=2026-03-25T23:00",
         "email=neighbour&at=2026-03-25T12:00",
     ),

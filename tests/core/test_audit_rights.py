@@ -4,13 +4,12 @@ the audit log holds."""
 import io
 from pathlib import Path
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from portal.app import create_app
-from portal.core import config, schema
+from portal.core import config
 from portal.core.audit import AuditEntry
 from portal.core.audit.check import check
 from portal.core.db import session_factory
@@ -18,7 +17,6 @@ from portal.core.web import limiter
 from portal.licences.models import Kind
 from tests import world
 from tests.conftest import ENVIRONMENT
-from tests.servers.postgres import PostgresServer
 from tests.world import PASSWORD
 
 FORBIDDEN = (
@@ -34,22 +32,8 @@ FORBIDDEN = (
 )
 
 
-@pytest.fixture
-def urls(postgres_server: PostgresServer) -> tuple[str, str]:
-    """(as the owner of the schema, as the application) of one database, migrated as the operator would do it."""
-    superuser = postgres_server.create_database()
-    name = superuser.rpartition("/")[2]
-    with psycopg.connect(superuser.replace("+psycopg", ""), autocommit=True) as connection:
-        for role in ("schema_owner", "application"):
-            connection.execute(f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
-        connection.execute(f"ALTER DATABASE {name} OWNER TO schema_owner")
-    owner, application = (superuser.replace("postgres@", f"{role}@") for role in ("schema_owner", "application"))
-    schema.upgrade(owner, application)
-    return owner, application
-
-
-def test_the_applications_role_only_reads_and_adds(urls: tuple[str, str]) -> None:
-    engine = sa.create_engine(urls[1])
+def test_the_applications_role_only_reads_and_adds(two_roles: tuple[str, str]) -> None:
+    engine = sa.create_engine(two_roles[1])
     for table, column in (("audit_entry", "actor_id"), ("audit_seal", "entry_id")):
         for statement in FORBIDDEN:
             with engine.connect() as connection, pytest.raises(DBAPIError, match=r"permission denied|must be owner"):
@@ -61,22 +45,26 @@ def test_the_applications_role_only_reads_and_adds(urls: tuple[str, str]) -> Non
     engine.dispose()
 
 
-def test_the_owner_of_the_schema_is_held_by_the_trigger(urls: tuple[str, str]) -> None:
-    engine = sa.create_engine(urls[0])
+def test_the_owner_of_the_schema_is_held_by_the_trigger(two_roles: tuple[str, str]) -> None:
+    engine = sa.create_engine(two_roles[0])
     for statement in ("UPDATE audit_entry SET actor_id = 7", "DELETE FROM audit_seal", "TRUNCATE audit_entry"):
         with engine.connect() as connection, pytest.raises(DBAPIError, match="only added to"):
             connection.execute(sa.text(statement))
     engine.dispose()
 
 
-def test_the_portal_works_with_the_applications_role(urls: tuple[str, str], tmp_path: Path) -> None:
-    sessions = session_factory(urls[1])
+def test_the_portal_works_with_the_applications_role(two_roles: tuple[str, str], tmp_path: Path) -> None:
+    sessions = session_factory(two_roles[1])
     with sessions() as session:
         master = world.account(session, "master@x.example", Kind.AUTHORISATION)
         group = world.station_group(session, master, "Bl2")
         world.station(session, master, "Bl2-1", group)
         session.commit()
-        environ = ENVIRONMENT | {"DATABASE_URL": urls[1], "MIGRATION_DATABASE_URL": urls[0], "DATA_DIR": str(tmp_path)}
+        environ = ENVIRONMENT | {
+            "DATABASE_URL": two_roles[1],
+            "MIGRATION_DATABASE_URL": two_roles[0],
+            "DATA_DIR": str(tmp_path),
+        }
         app = create_app(config.from_environment(environ))
         app.config.update(TESTING=True, WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=True)
         limiter.enabled = False

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
-import psycopg
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -11,7 +10,7 @@ from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
 
 from portal.accounts.models import Account
-from portal.charging import daily_totals, energy, months, queries
+from portal.charging import daily_totals, energy, quarter_hour_months, queries
 from portal.charging.models import ChargingSession, QuarterHour
 from portal.core import clock, schema
 from portal.core.db import engine_options
@@ -75,19 +74,19 @@ def test_the_rest_becomes_months_and_nothing_is_lost(session: Session, owner: Ac
     imported(session, owner, HEAD + ROWS, zone=ZONE)
     before = session.execute(sa.select(QuarterHour.__table__).order_by(*QuarterHour.__table__.primary_key)).all()
     assert places(session) == {"quarter_hour_rest": 11_500}
-    assert months.make(session, TODAY) == (3 + 2, True)
+    assert quarter_hour_months.make(session, TODAY) == (3 + 2, True)
     assert places(session) == {
         "quarter_hour_2023_06": 6000, "quarter_hour_2023_07": 2000, "quarter_hour_2024_05": 2500,
         "quarter_hour_rest": 1000,
     }, "May 2009 is no month of its own"  # fmt: skip
     after = session.execute(sa.select(QuarterHour.__table__).order_by(*QuarterHour.__table__.primary_key)).all()
     assert after == before
-    assert months.make(session, TODAY) == (0, True)
+    assert quarter_hour_months.make(session, TODAY) == (0, True)
 
 
 def test_a_session_over_two_months_is_found_whole(session: Session, owner: Account) -> None:
     imported(session, owner, HEAD + ROWS, zone=ZONE)
-    months.make(session, TODAY)
+    quarter_hour_months.make(session, TODAY)
     for row in session.scalars(sa.select(ChargingSession)):
         assert sum(quarter.energy_wh for quarter in queries.quarter_hours(session, row)) == row.energy_wh
     connector_id = session.scalars(sa.select(Connector.id)).one()
@@ -96,7 +95,7 @@ def test_a_session_over_two_months_is_found_whole(session: Session, owner: Accou
 
 def test_a_station_takes_its_quarter_hours_along_from_every_month(session: Session, owner: Account) -> None:
     imported(session, owner, HEAD + ROWS, zone=ZONE)
-    months.make(session, TODAY)
+    quarter_hour_months.make(session, TODAY)
     session.execute(sa.delete(ChargingSession).where(ChargingSession.external_id == "1"))
     assert set(places(session)) == {"quarter_hour_2024_05", "quarter_hour_rest"}
     session.execute(sa.delete(Connector))
@@ -105,7 +104,7 @@ def test_a_station_takes_its_quarter_hours_along_from_every_month(session: Sessi
 
 def test_daily_totals_stay_what_they_are(session: Session, owner: Account) -> None:
     imported(session, owner, HEAD + ROWS, zone=ZONE)
-    assert months.make(session, TODAY)[0] > 3
+    assert quarter_hour_months.make(session, TODAY)[0] > 3
     assert list(daily_totals.differences(session)) == []
     session.execute(sa.delete(ChargingSession).where(ChargingSession.external_id == "1"))
     assert list(daily_totals.differences(session)) == []
@@ -114,23 +113,23 @@ def test_daily_totals_stay_what_they_are(session: Session, owner: Account) -> No
 def test_six_months_of_the_rest_a_look(session: Session, owner: Account) -> None:
     rows = b"".join(b"%d;A;05.%02d.2022 10:00;05.%02d.2022 11:00;1;Ann\n" % (n, n, n) for n in range(1, 9))
     imported(session, owner, HEAD + rows, zone=ZONE)
-    assert months.make(session, TODAY) == (3 + 6, False)
-    assert months.make(session, TODAY) == (2, True)
+    assert quarter_hour_months.make(session, TODAY) == (3 + 6, False)
+    assert quarter_hour_months.make(session, TODAY) == (2, True)
 
 
 def test_who_writes_for_long_is_not_disturbed(session: Session, owner: Account, engine: sa.Engine) -> None:
     imported(session, owner, HEAD + ROWS, zone=ZONE)
     with engine.begin() as writing:
         writing.execute(sa.text("UPDATE quarter_hour SET quality = 'W' WHERE energy_wh = 500"))
-        assert months.make(session, TODAY) == (0, True)
+        assert quarter_hour_months.make(session, TODAY) == (0, True)
         session.commit()
     assert places(session) == {"quarter_hour_rest": 11_500}
-    assert months.make(session, TODAY)[0] == 5
+    assert quarter_hour_months.make(session, TODAY)[0] == 5
 
 
 def test_a_period_reads_its_own_months_only(session: Session, owner: Account) -> None:
     imported(session, owner, HEAD + ROWS, zone=ZONE)
-    months.make(session, TODAY)
+    quarter_hour_months.make(session, TODAY)
     period = (datetime(2023, 6, 10, tzinfo=UTC), datetime(2023, 6, 20, tzinfo=UTC))
     table = QuarterHour
     wanted = sa.select(table.energy_wh).where(table.starts_at >= period[0], table.starts_at < period[1])
@@ -142,7 +141,7 @@ def test_a_period_reads_its_own_months_only(session: Session, owner: Account) ->
 
 
 def test_the_chore_looks_once_an_hour(session: Session, owner: Account) -> None:
-    chore = months.Months()
+    chore = quarter_hour_months.Months()
     chore(session, None)  # type: ignore[arg-type]  # it writes no letters
     imported(session, owner, HEAD + ROWS, zone=ZONE)
     assert chore(session, None) == 0  # type: ignore[arg-type]
@@ -151,19 +150,13 @@ def test_the_chore_looks_once_an_hour(session: Session, owner: Account) -> None:
     assert chore(session, None) == 3  # type: ignore[arg-type]
 
 
-def test_the_applications_role_makes_months(postgres_server: PostgresServer) -> None:
-    superuser = postgres_server.create_database()
-    with psycopg.connect(superuser.replace("+psycopg", ""), autocommit=True) as connection:
-        for role in ("schema_owner", "application"):
-            connection.execute(f"DO $$ BEGIN CREATE ROLE {role} LOGIN; EXCEPTION WHEN duplicate_object THEN END $$")
-        connection.execute(f"ALTER DATABASE {superuser.rpartition('/')[2]} OWNER TO schema_owner")
-    migrating, application = (superuser.replace("postgres@", f"{role}@") for role in ("schema_owner", "application"))
-    schema.upgrade(migrating, application)
+def test_the_applications_role_makes_months(two_roles: tuple[str, str]) -> None:
+    application = two_roles[1]
     engine = sa.create_engine(application, **engine_options(application))
     with Session(engine) as session:
         stations(session, owner := world.account(session, "owner@piquet.example"), "A")
         imported(session, owner, HEAD + ROWS, zone=ZONE)
-        assert months.make(session, TODAY)[0] == 5
+        assert quarter_hour_months.make(session, TODAY)[0] == 5
         assert places(session)["quarter_hour_2023_06"] == 6000
         with pytest.raises(ProgrammingError, match="must be owner"):
             session.execute(sa.text("DROP TABLE quarter_hour_2023_06"))

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from flask import Blueprint, render_template, request
 from flask_babel import gettext
 
-from portal.access import asking, labels
+from portal.access import labels, who_may_charge
 from portal.access.spots import here
 from portal.accounts import emails
 from portal.accounts.login import current_account
@@ -18,13 +18,13 @@ from portal.stations import labels as station_labels
 from portal.stations import queries
 from portal.stations.models import Connector
 
-bp = Blueprint("asking", __name__)
+bp = Blueprint("who_may_charge", __name__)
 YEARS = range(2000, 2200)
 
 
 @bp.get("/connectors/<int:connector_id>/who-may-charge")
 @guard("special_user:edit", connector=queries.connector)
-def who_may_charge(connector: Connector) -> str:
+def show(connector: Connector) -> str:
     """Somebody by his address, or anybody, at an instant, both in the address of the page. For the owner, to whom
     special users, their user groups and their prices belong."""
     session, account = db.session(), current_account()
@@ -39,7 +39,7 @@ def who_may_charge(connector: Connector) -> str:
         at = _instant(when, web.zone()) or at
         if _instant(when, web.zone()) is None:
             faults["at"] = gettext("Enter date and time such as 2026-03-31 14:05.")
-    answer = None if faults else asking.ask(session, connector, email, at)
+    answer = None if faults else who_may_charge.ask(session, connector, email, at)
     return render_template(
         "special_users/who_may_charge.html",
         at_place=at_place,

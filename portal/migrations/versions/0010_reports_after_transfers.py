@@ -3,8 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011_1"
-down_revision = "0008_1"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

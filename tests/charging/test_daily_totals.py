@@ -247,7 +247,7 @@ def test_the_operator_is_told_what_differs_and_has_it_written_anew(session: Sess
 
 def test_what_is_there_already_is_summed_up_by_the_migration(session: Session) -> None:
     """The statement of the migration, on what the triggers have added up one by one."""
-    migration = import_module("portal.migrations.versions.0009_daily_totals")
+    migration = import_module("portal.migrations.versions.0011_daily_totals")
     owner, dice = world.account(session, "owner@x.example"), Random(5)
     stations(session, owner, "A", "B")
     rows = b"".join(row(dice, number, ("A", "B")) for number in range(60))

@@ -11,6 +11,7 @@ from portal.access.conditions import entry_of
 from portal.access.deciding import Conditions, Decision, Person
 from portal.access.models import PriceRule, SpecialUser
 from portal.access.special_user_list import LIMITED
+from portal.accounts import queries as accounts
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import clock
 from portal.core.paging import SIZE, Page, offset
@@ -42,7 +43,7 @@ def listed(session: Session, account: Account, number: int = 1) -> Page[Line]:
     by_group = by_group.where(table.user_group_id.in_(inside), UserGroup.owner_id == table.owner_id)
     mine = table.id.in_(sa.select(table.id).where(table.email == account.email).union_all(by_group))
     name = sa.func.coalesce(StationGroup.name, Station.name)
-    owner = sa.func.coalesce(sa.func.nullif(Account.name, ""), Account.email)
+    owner = accounts.shown_name()
     found = sa.select(table, owner, name, Station.address, Connector.number, UserGroup.name, sa.func.count().over())
     found = found.join(Account, Account.id == table.owner_id).where(mine, table.owner_id != account.id)
     found = found.where(sa.or_(table.ends_at.is_(None), table.ends_at > now))

@@ -17,6 +17,11 @@ class Reach(NamedTuple):
     memberships: int
 
 
+def shown_name(account: type[Account] = Account) -> sa.ColumnElement[str]:
+    """What others read of an account: its name, or its address where it has none. NULL for no account."""
+    return sa.func.coalesce(sa.func.nullif(account.name, ""), account.email)
+
+
 def by_email(session: Session, email: str) -> Account | None:
     """The account with this normalised address."""
     return session.scalar(sa.select(Account).where(Account.email == email))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from portal.accounts import queries as accounts
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock
 from portal.core.db import NO_ROW
@@ -199,14 +200,10 @@ def _written_query() -> sa.Select[MaintenanceEntry, str, str | None, int]:
     writer, ender = aliased(Account), aliased(Account)
     ended_by = sa.func.coalesce(MaintenanceEntry.done_by_id, MaintenanceEntry.cancelled_by_id)
     return (
-        sa.select(MaintenanceEntry, _name(writer), _name(ender), sa.func.count().over())
+        sa.select(MaintenanceEntry, accounts.shown_name(writer), accounts.shown_name(ender), sa.func.count().over())
         .join(writer, writer.id == MaintenanceEntry.written_by_id)
         .outerjoin(ender, ender.id == ended_by)
     )
-
-
-def _name(account: type[Account]) -> sa.ColumnElement[str]:
-    return sa.func.coalesce(sa.func.nullif(account.name, ""), account.email)
 
 
 def _written(session: Session, query: sa.Select[MaintenanceEntry, str, str | None, int]) -> Sequence[Written]:

@@ -113,7 +113,7 @@ def view_as_station(station: Station) -> tuple[str, int]:
         _load_connectors(session, station)
         shown |= {
             "place": pages.Place(view.role, view.paths[0].group, view.paths[0].owner_name, view.actions),
-            "groups": [group_list.OfStation(group, None) for group in view.groups],
+            "groups": [group_list.OfStation(group, view.paths[0].owner_name, None) for group in view.groups],
             "state": states.of_station(station.connectors, now),
             "connector_states": {c.id: states.of_connector(c, now) for c in station.connectors},
             "sessions_url": None,

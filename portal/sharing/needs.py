@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from portal.accounts import queries as accounts
 from portal.accounts.models import Account, UserGroupMember
 from portal.stations.models import Grant
 
@@ -24,7 +25,7 @@ def columns(reader_id: int) -> tuple[sa.ColumnElement[Any], ...]:
     # What a member confirmed before the grant was given says nothing about it.
     since = sa.and_(member.user_group_id == Grant.user_group_id, member.needed_at >= Grant.granted_at)
     newest = (member.needed_at.desc(), member.id)
-    shown = sa.func.coalesce(sa.func.nullif(Account.name, ""), Account.email)
+    shown = accounts.shown_name()
     at = sa.select(member.needed_at).where(since).order_by(*newest).limit(1)
     by = sa.select(shown).join_from(member, Account, Account.id == member.needed_by_id).where(since)
     holder = sa.select(shown).where(Account.id == Grant.needed_by_id)

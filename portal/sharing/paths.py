@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
+from portal.accounts import queries as accounts
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz, clock
 from portal.core.db import NO_ROW, among
@@ -120,7 +121,7 @@ def _rows(email: str, within: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, .
             UserGroup.name,
             member.added_at,
             member.first_used_at,
-            *(sa.func.coalesce(sa.func.nullif(one.name, ""), one.email) for one in (giver, owner, revoker)),
+            *(accounts.shown_name(one) for one in (giver, owner, revoker)),
             sa.exists().where(licensed.c.account_id == Grant.owner_id),
             _is_ready(email),
         )

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
+from portal.accounts import queries as accounts
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import audit, authz, clock
 from portal.core.db import among
@@ -226,8 +227,9 @@ def _lines(condition: sa.ColumnElement[bool], reader_id: int) -> sa.Select[Any]:
 
 
 def _name(account_id: InstrumentedAttribute[Any]) -> sa.ColumnElement[str]:
-    shown = sa.func.coalesce(sa.func.nullif(Account.name, ""), Account.email)
-    return sa.func.coalesce(sa.select(shown).where(Account.id == account_id).correlate(Grant).scalar_subquery(), "")
+    return sa.func.coalesce(
+        sa.select(accounts.shown_name()).where(Account.id == account_id).correlate(Grant).scalar_subquery(), ""
+    )
 
 
 def _line(row: sa.Row[*tuple[Any, ...]]) -> Line:

@@ -12,6 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.accounts import queries as accounts
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import authz
 from portal.core.audit import AuditEntry
@@ -194,7 +195,7 @@ def _latest(
     )
     part = entry.detail[name].as_integer() if isinstance(value, int) else entry.detail[name].as_string()
     rows = session.execute(
-        sa.select(entry.subject, entry.at, sa.func.coalesce(sa.func.nullif(Account.name, ""), Account.email, ""))
+        sa.select(entry.subject, entry.at, sa.func.coalesce(accounts.shown_name(), ""))
         .join(latest, latest.c.id == entry.id)
         .outerjoin(Account, Account.id == entry.actor_id)
         .where(entry.action.in_(actions), entry.subject.in_(subjects), part == value)

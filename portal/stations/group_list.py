@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.accounts import queries as accounts
 from portal.accounts.models import Account
 from portal.core import authz, clock, paging
 from portal.core.paging import Page
@@ -82,9 +84,18 @@ def choices(session: Session, mine: Reach) -> list[tuple[int, str]]:
     return listed + [(g.id, g.name) for g in shared[:CHOICES]]
 
 
-def sizes(session: Session, group: StationGroup) -> tuple[int, int, bool]:
-    """How many stations, up to COUNTED, and connectors a group has; and whether one of them is Limited, always or at
-    times."""
+class Figures(NamedTuple):
+    """How many stations, up to COUNTED, and connectors a group has; whether one of them is Limited, always or at times;
+    and the name or address of its owner."""
+
+    stations: int
+    connectors: int
+    limited: bool
+    owner: str
+
+
+def figures(session: Session, group: StationGroup) -> Figures:
+    """What the page of the group tells of it. One statement."""
     stations, connectors = _figures()
     member = StationGroupStation
     at_times = sa.exists().where(OpeningTime.connector_id == Connector.id, OpeningTime.access == Access.LIMITED.value)
@@ -95,8 +106,12 @@ def sizes(session: Session, group: StationGroup) -> tuple[int, int, bool]:
         .where(sa.or_(Connector.access == Access.LIMITED.value, at_times))
         .exists()
     )
-    row = session.execute(sa.select(stations, connectors, limited).where(StationGroup.id == group.id)).one()
-    return row[0], row[1], bool(row[2])
+    wanted = sa.select(stations, connectors, limited, _owner()).where(StationGroup.id == group.id)
+    return Figures(*session.execute(wanted).one())
+
+
+def _owner() -> sa.ScalarSelect[str]:
+    return sa.select(accounts.shown_name()).where(Account.id == StationGroup.owner_id).scalar_subquery()
 
 
 def _count(session: Session, conditions: Sequence[sa.ColumnElement[bool]]) -> int:
@@ -167,9 +182,10 @@ def stands(grant: type[Grant] = Grant) -> tuple[sa.ColumnElement[bool], ...]:
 
 @dataclass(frozen=True, slots=True)
 class OfStation:
-    """A group of a station; `grants` as in GroupRow."""
+    """A group of a station; `owner` and `grants` as in GroupRow."""
 
     group: StationGroup
+    owner: str
     grants: int | None
 
 
@@ -181,8 +197,8 @@ def groups_of_station(session: Session, account_id: int, station: Station) -> li
         id_: authz.actions(s for s in held if s.station_group_id == id_) for id_ in {s.station_group_id for s in held}
     }
     grants = sa.select(sa.func.count()).where(Grant.station_group_id == StationGroup.id, *stands())
-    groups = sa.select(StationGroup, grants.correlate(StationGroup).scalar_subquery())
+    groups = sa.select(StationGroup, _owner(), grants.correlate(StationGroup).scalar_subquery())
     groups = groups.join(member, member.station_group_id == StationGroup.id)
     rows = session.execute(groups.where(member.station_id == station.id).order_by(StationGroup.name))
-    found = [(group, count) for group, count in rows if own or "station:view" in may.get(group.id, ())]
-    return [OfStation(g, count if own or "grant:view" in may[g.id] else None) for g, count in found]
+    found = [row for row in rows if own or "station:view" in may.get(row[0].id, ())]
+    return [OfStation(g, owner, n if own or "grant:view" in may[g.id] else None) for g, owner, n in found]

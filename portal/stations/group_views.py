@@ -70,13 +70,14 @@ def show(station_group: StationGroup) -> str:
     session, account = db.session(), current_account()
     text = search.cleaned(request.args.get("q"))
     page = station_list.of_group(session, station_group, text=text, number=web.page_number())
-    place, now = pages.place_at_group(session, account.id, station_group), clock.now()
+    figures, now = group_list.figures(session, station_group), clock.now()
+    place = pages.place_at_group(session, account.id, station_group, figures.owner)
     return render_template(
         "station_groups/show.html",
         group=station_group,
         page=page,
         text=text,
-        sizes=group_list.sizes(session, station_group),
+        figures=figures,
         station_states={station.id: states.of_station(station.connectors, now) for station in page.items},
         place=place,
         tabs=pages.group_tabs(

@@ -1,6 +1,6 @@
 """What the pages of this domain share: how they read a query string, and what tells the reader where he stands."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,23 +40,33 @@ def whole_number(name: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def place_at_station(session: Session, account_id: int, station: Station) -> Place:
-    """What an account that may see the station is to it, by all its standings in the station's groups."""
+Named = Iterable[tuple[StationGroup, str]]  # groups with the name or address of their owners
+
+
+def place_at_station(session: Session, account_id: int, station: Station, groups: Named = ()) -> Place:
+    """What an account that may see the station is to it, by all its standings in the station's groups. A statement
+    less where these `groups` are at hand."""
     if station.owner_id == account_id:
         return Place("owner", None, owner_name(session, account_id), authz.owner_actions())
-    return _place(session, queries.held_at(session, account_id, station.id))
+    return _place(session, queries.held_at(session, account_id, station.id), groups)
 
 
-def place_at_group(session: Session, account_id: int, group: StationGroup) -> Place:
-    """What an account that may see the group is to it."""
-    return _place(session, queries.held_on(session, account_id, group.id))
+def place_at_group(session: Session, account_id: int, group: StationGroup, owner: str = "") -> Place:
+    """What an account that may see the group is to it. A statement less where the owner's name is at hand."""
+    return _place(session, queries.held_on(session, account_id, group.id), [(group, owner)] if owner else ())
 
 
-def _place(session: Session, held: Sequence[Standing]) -> Place:
+def _place(session: Session, held: Sequence[Standing], groups: Named) -> Place:
     strongest = next(s for s in held if (s.role, s.licence, "station_group:view") in authz.ALLOWED)
-    found = sa.select(StationGroup, Account).join(Account, Account.id == StationGroup.owner_id)
-    group, owner = session.execute(found.where(StationGroup.id == strongest.station_group_id)).one()
-    return Place(strongest.role, group, owner.name or owner.email, authz.actions(held))
+    known = {group.id: (group, owner) for group, owner in groups}
+    group, owner = known.get(strongest.station_group_id) or _named(session, strongest.station_group_id)
+    return Place(strongest.role, group, owner, authz.actions(held))
+
+
+def _named(session: Session, station_group_id: int) -> tuple[StationGroup, str]:
+    found = sa.select(StationGroup, accounts.shown_name()).join(Account, Account.id == StationGroup.owner_id)
+    group, owner = session.execute(found.where(StationGroup.id == station_group_id)).one()
+    return group, owner
 
 
 def group_tabs(

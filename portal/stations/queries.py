@@ -5,7 +5,7 @@ from typing import TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.orm import Session, SessionTransaction, selectinload
+from sqlalchemy.orm import Session, SessionTransaction, joinedload
 from sqlalchemy.orm.attributes import set_committed_value
 
 from portal.core import authz
@@ -105,10 +105,9 @@ def station(session: Session, account_id: int, action: str, row_id: int) -> Stat
 
 
 def connectors_of(session: Session, station: Station) -> Sequence[Connector]:
-    """All connectors of a station that the gate has let through, with their opening times; two statements, however
-    many there are."""
+    """All connectors of a station that the gate has let through, with their opening times; one statement."""
     wanted = sa.select(Connector).where(Connector.station_id == station.id).order_by(Connector.number)
-    found = session.scalars(wanted.options(selectinload(Connector.opening_times))).all()
+    found = session.scalars(wanted.options(joinedload(Connector.opening_times))).unique().all()
     set_committed_value(station, "connectors", list(found))
     return found
 

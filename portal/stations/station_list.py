@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from portal.accounts.models import Account
 from portal.core import clock, paging
@@ -157,7 +157,7 @@ def _page(session: Session, branches: Sequence[Branch], text: str, number: int) 
     found = _found(parts, upto).limit(paging.SIZE).offset(paging.offset(number)).subquery("found")
     columns = (found.c.part, found.c.owner_id, found.c.name, found.c.id)
     statement = sa.select(Station).join(found, found.c.id == Station.id).order_by(*columns)
-    items = session.scalars(statement.options(selectinload(Station.connectors))).all()
+    items = session.scalars(statement.options(joinedload(Station.connectors))).unique().all()
     if number > 1 and not items:
         return _page(session, branches, text, 1)
     total = paging.offset(number) + len(items) if len(items) < paging.SIZE else _count(session, parts)

@@ -90,11 +90,12 @@ def create() -> tuple[str, int] | WerkzeugResponse:
 def show(station: Station) -> str:
     session, account = db.session(), current_account()
     connectors = queries.connectors_of(session, station)
+    groups = group_list.groups_of_station(session, account.id, station)
     return render_template(
         "stations/show.html",
         station=station,
-        place=pages.place_at_station(session, account.id, station),
-        groups=group_list.groups_of_station(session, account.id, station),
+        place=pages.place_at_station(session, account.id, station, [(one.group, one.owner) for one in groups]),
+        groups=groups,
         state=states.of_station(connectors, clock.now()),
         connector_states={c.id: states.of_connector(c, clock.now()) for c in connectors},
         sessions_url=url_for("charging.list_sessions", station=station.id),

@@ -19,7 +19,9 @@ Bills = dict[tuple[str, str], int]  # Wh by metering code and local day; a day w
 def reckon(database_url: str, contents: Mapping[str, bytes]) -> None:
     """Files by folder and name, of lines *metering code; local day; kWh*, their revision behind -r in the name: the
     latest revision of each meter and day says what its sessions say. No meter is in two folders."""
-    assert billed(contents) == charged(database_url)
+    sent, wanted = billed(contents), charged(database_url)
+    wrong = {key: (sent.get(key, 0), wanted.get(key, 0)) for key in sent | wanted if sent.get(key) != wanted.get(key)}
+    assert not wrong, f"Wh sent and charged: {wrong}"
 
 
 def billed(contents: Mapping[str, bytes]) -> Bills:

@@ -14,7 +14,16 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from portal.accounts import queries as accounts
 from portal.accounts.models import Account
-from portal.charging import daily_totals, flagged, import_queries, jobs, operations, previews, wording
+from portal.charging import (
+    daily_totals,
+    flagged,
+    import_queries,
+    jobs,
+    operations,
+    previews,
+    quarter_hour_months,
+    wording,
+)
 from portal.charging.claims import Sessions
 from portal.charging.date_text import DateOrder
 from portal.charging.file_reading import mapping_of
@@ -170,9 +179,8 @@ def check_totals(*, repair: bool) -> None:
     Exit code 1 when one differs and was not repaired. Reads everything: minutes for some millions of quarter hours.
     """
     sessions, wrong, connector_ids = sessionmaker(db.engine), 0, set()
-    one_state = {"isolation_level": "REPEATABLE READ"} if db.engine.dialect.name == "postgresql" else {}
     with reading_only(), sessions() as session:
-        session.connection(execution_options=one_state)
+        quarter_hour_months.one_state(session)
         for found in daily_totals.differences(session):
             wrong += 1
             connector_ids.add(found.key.connector_id)

@@ -15,12 +15,13 @@ log = logging.getLogger(__name__)
 LOOK_EVERY = timedelta(hours=1)
 AHEAD = 2  # months after the present one
 FIRST = date(2010, 1, 1)  # no month before it: a wrong clock must not make a table for each of its months
-MOST_OF_REST = 6  # a look
+MOST_OF_REST = 1  # a look: nobody reads energy until a month is moved and the move committed
 REST = sa.text(
     "SELECT DISTINCT date_trunc('month', starts_at AT TIME ZONE 'UTC')::date FROM quarter_hour_rest"
     " WHERE starts_at >= :first AND starts_at < :until ORDER BY 1 LIMIT :most"
 )
 MAKE = sa.text("SELECT quarter_hour_months(:first, :last)")
+HOLD = sa.text("LOCK TABLE ONLY quarter_hour IN ACCESS SHARE MODE")
 
 
 class Months:
@@ -55,6 +56,15 @@ def make(session: Session, today: date) -> tuple[int, bool]:
             log.info("months of quarter hours wait: %s", error.orig)
             return made, True
     return made, len(old) < MOST_OF_REST
+
+
+def one_state(session: Session) -> None:
+    """Let the transaction that begins here see everything as it is at one instant, with each quarter hour in its place
+    until it ends. Without the lock, which has to come before the first read, a month that is made meanwhile takes its
+    rows to where that instant does not see them, and they would count as 0 Wh. SQLite knows no other transactions."""
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        session.execute(HOLD)
 
 
 def _months_later(day: date, months: int) -> date:

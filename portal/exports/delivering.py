@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.orm import Session, joinedload
 
+from portal.charging import quarter_hour_months
 from portal.core import clock, files
 from portal.core.config import Settings
 from portal.core.db import reading_only, writing
@@ -114,8 +115,6 @@ class Delivery:
     @contextlib.contextmanager
     def _run(self) -> Iterator[tuple[Session, ExportRun]]:
         with self.sessions() as session:
-            if session.get_bind().dialect.name == "postgresql":
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session, self._row(session)
 
     def _row(self, session: Session) -> ExportRun:
@@ -127,7 +126,9 @@ class Delivery:
     def _build(self) -> bool:
         """Make the files once; a later attempt sends the same bytes. False when the run has to wait, or when a
         correction has nothing to correct any more."""
-        with reading_only(), self._run() as (session, run):
+        with reading_only(), self.sessions() as session:
+            quarter_hour_months.one_state(session)
+            run = self._row(session)
             waits_for = obstacle(session, run) if run.built_at is None else stop(session, run.task)
             if waits_for is None and run.built_at is not None:
                 return True

@@ -5,11 +5,13 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from portal.charging import quarter_hour_months
 from portal.charging.models import QuarterHour
 from portal.core import files
 from portal.core.config import Settings
@@ -383,3 +385,21 @@ def _kill_after(monkeypatch: pytest.MonkeyPatch, method: str) -> None:
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
         path.unlink()
+
+
+def test_a_month_made_while_a_file_is_built_takes_nothing_out_of_it(
+    session: Session, scene: Scene, work: Work, sessions: Sessions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On PostgreSQL, where the scheduler moves quarter hours to the month they belong to."""
+    build = drafts.draft
+
+    def disturbed(*given: Any) -> drafts.Draft:
+        with sessions() as other:
+            quarter_hour_months.make(other, scene.task.starts_on)
+            other.commit()
+        return build(*given)
+
+    monkeypatch.setattr(drafts, "draft", disturbed)
+    plan(session)
+    work()
+    assert [run.energy_wh for run in runs(session)] == [1500 + 2500, 70 + 140]

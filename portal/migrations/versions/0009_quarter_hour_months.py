@@ -26,9 +26,10 @@ CREATE TABLE quarter_hour (
 )"""
 
 # Runs as the role that migrates, which owns the table: the application's may not change the schema. What it makes is
-# decided by no text: two days. To attach a month it locks, for a moment, what is written meanwhile: rather than to
-# keep everybody waiting it gives up after two seconds (55P03), and is asked again later. Rows are taken out of the
-# rest and put in again through the table, so that whatever watches its rows sees both.
+# decided by no text: two days. Rows are taken out of the rest and put in again through the table, so that whatever
+# watches its rows sees both. Nobody may even read meanwhile: which partitions a query looks at is settled before it
+# waits for one of them, and a month that came meanwhile is not among them. Rather than to keep everybody waiting for its
+# lock it gives up after two seconds (55P03), and is asked again later.
 FUNCTION = """
 CREATE FUNCTION quarter_hour_months(first_day date, last_day date) RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = {schema}, pg_temp SET lock_timeout = '2s' SET timezone = 'UTC' AS $$
@@ -42,9 +43,10 @@ BEGIN
         following := month + interval '1 month';
         partition := 'quarter_hour_' || to_char(month, 'YYYY_MM');
         IF to_regclass(partition) IS NULL THEN
+            LOCK TABLE ONLY quarter_hour IN ACCESS EXCLUSIVE MODE;
+        END IF;
+        IF to_regclass(partition) IS NULL THEN  -- somebody else may have made it before the lock was free
             EXECUTE format('CREATE TABLE %I (LIKE quarter_hour INCLUDING CONSTRAINTS)', partition);
-            -- Nobody may write into the rest between moving its rows and attaching the month.
-            LOCK TABLE quarter_hour_rest IN ACCESS EXCLUSIVE MODE;
             CREATE TEMPORARY TABLE moved ON COMMIT DROP AS
                 SELECT * FROM quarter_hour_rest WHERE starts_at >= month AND starts_at < following;
             DELETE FROM quarter_hour WHERE starts_at >= month AND starts_at < following;

@@ -1,7 +1,8 @@
-"""The application on a real database, for every test: each is run on SQLite and on PostgreSQL."""
+"""The application on a real database, for every test: SQLite and PostgreSQL."""
 
 import functools
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # 
 # The files that take longest, each a minute or more: begun first, so that no process is left alone with one at the end.
 LONGEST = ("browser/test_pages", "core/test_authz_random", "exports/test_crashes", "browser/", "test_one_filter",
            "workers/test_supervisor", "demo/", "test_matrix", "core/test_mutations")  # fmt: skip
+ENGINES = ("sqlite", "postgresql")
+ON_BOTH = ("tests", "core", "sharing")  # folders whose pages are asked on both engines, in the short form as well
 ENVIRONMENT = {
     "SECRET_KEY": "a secret key that is only good for tests",
     "VAULT_KEYS": "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=",
@@ -76,7 +79,7 @@ def postgres_url(postgres_server: "PostgresServer", postgres_template: str) -> s
     return postgres_server.create_database(template=postgres_template)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=ENGINES)
 def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of an empty database with the present schema: the same one for every test of a process."""
     if request.param == "sqlite":
@@ -211,8 +214,22 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return argname if isinstance(val, str | bytes) and len(val) > 30 else None
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def place(item: pytest.Item) -> int:
         return next((at for at, name in enumerate(LONGEST) if item.nodeid.startswith(f"tests/{name}")), len(LONGEST))
 
     items.sort(key=place)
+    for item in items:
+        if _is_a_page_on_the_other_engine(item):
+            item.add_marker(pytest.mark.deep)
+
+
+def _is_a_page_on_the_other_engine(item: pytest.Item) -> bool:
+    """Pages of most domains are asked on one engine in the short form, as a test's name decides, on the other in
+    the long form. Rules, jobs, SQL and everything about authorisations are on both always."""
+    if not isinstance(item, pytest.Function) or "app" not in item.fixturenames or item.path.parent.name in ON_BOTH:
+        return False
+    engine = item.callspec.params.get("database_url") if hasattr(item, "callspec") else None
+    chosen = ENGINES[zlib.crc32(item.nodeid.replace(str(engine), "").encode()) % len(ENGINES)]
+    return engine is not None and engine != chosen

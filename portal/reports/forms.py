@@ -52,6 +52,11 @@ class SubjectFields(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
         render_kw={"inputmode": "decimal", "autocomplete": "off"},
     )
 
+    with_bills = BooleanField(
+        _l("Swiss QR-bills: one for each driver at the end of the PDF"),
+        description=_l("Of your own stations, over what each driver's sessions cost in CHF or EUR."),
+    )
+
     def offer(self, choices: Mapping[Subject, Choices], chosen: tuple[Subject, int, str] | None) -> None:
         """Name what can be chosen, and first of all what was chosen before."""
         menu: dict[str, list[tuple[str, str]]] = {}
@@ -108,10 +113,6 @@ class CreditorForm(AddressForm):
 
 
 class OrderForm(SubjectFields):
-    with_bills = BooleanField(
-        _l("Swiss QR-bills: one for each driver at the end of the PDF"),
-        description=_l("Of your own stations, over what each driver's sessions cost in CHF or EUR."),
-    )
     period = RadioField(_l("Period"), choices=list(PERIODS.items()), default="last_month")
     first_day = DateField(_l("First day"), [Optional()])
     last_day = DateField(_l("Last day"), [Optional()], description=_l("Included in the report."))
@@ -140,7 +141,8 @@ class ScheduleForm(SubjectFields):
 
     def wanted(self) -> Wanted:
         """What was typed in. RuleBroken where it is about nothing."""
-        return Wanted(self.about(), self.kinds.data or [], self.vat_permille, self.recipients.data or "")
+        recipients, with_bills = self.recipients.data or "", bool(self.with_bills.data)
+        return Wanted(self.about(), self.kinds.data or [], self.vat_permille, recipients, with_bills)
 
 
 def _day(field: str, day: date | None) -> date:

@@ -53,6 +53,7 @@ class ReportSchedule(Base):
     kinds: Mapped[list[Any]]  # of files
     vat_permille: Mapped[int | None]
     title: Mapped[str] = mapped_column(sa.String(200))  # the subject's name when it was set up
+    with_bills: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # in the account's own report
     recipients: Mapped[list[Any]]  # further e-mails; each gets it only while its account may see the subject
     next_month: Mapped[date]  # first day of the month that is reported next
     stopped_at: Mapped[datetime | None]  # what it is about went to another account

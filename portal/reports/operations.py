@@ -56,7 +56,7 @@ def order(
     )
     found = scope.of(session, actor.id, report)
     if with_bills:
-        _check_bills(session, actor, chosen, found.owner_id)
+        check_bills(session, actor, chosen, found.owner_id)
     report.title = found.name
     session.add(report)
     session.flush()
@@ -66,7 +66,8 @@ def order(
     return report
 
 
-def _check_bills(session: Session, actor: Account, kinds: Collection[str], owner_id: int) -> None:
+def check_bills(session: Session, actor: Account, kinds: Collection[str], owner_id: int) -> None:
+    """RuleBroken where no QR-bills can be made of what belongs to this owner, in files of these kinds."""
     if owner_id != actor.id:
         raise RuleBroken("with_bills", "Only the owner of the stations can make QR-bills.")
     if FileKind.PDF not in kinds:

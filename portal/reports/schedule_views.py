@@ -47,7 +47,7 @@ def edit_schedule(report_schedule: ReportSchedule) -> Page:
     row = report_schedule
     subject_id = getattr(row, f"{Subject(row.subject).value}_id")
     vat = None if row.vat_permille is None else row.vat_permille / 10
-    present = {"subject": f"{row.subject}-{subject_id}", "kinds": row.kinds, "vat": vat}
+    present = {"subject": f"{row.subject}-{subject_id}", "kinds": row.kinds, "vat": vat, "with_bills": row.with_bills}
     return _answer(
         "reports/edit_schedule.html", ScheduleForm(data={**present, "recipients": "\n".join(row.recipients)}), row
     )

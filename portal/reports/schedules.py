@@ -28,12 +28,14 @@ BETWEEN = re.compile(r"[\s,;]+")
 
 
 class Wanted(NamedTuple):
-    """What somebody asks for; `recipients` as typed, further to the account itself."""
+    """What somebody asks for; `recipients` as typed, further to the account itself. QR-bills are in his own report
+    alone."""
 
     about: tuple[Subject, int]
     kinds: Sequence[str]
     vat_permille: int | None = None
     recipients: str = ""
+    with_bills: bool = False
 
 
 def create(session: Session, actor: Account, wanted: Wanted) -> ReportSchedule:
@@ -70,8 +72,12 @@ def _fill(session: Session, actor: Account, row: ReportSchedule, wanted: Wanted)
     row.subject, subject_id = wanted.about
     for kind in Subject:
         setattr(row, f"{kind.value}_id", subject_id if kind == row.subject else None)
+    row.with_bills = wanted.with_bills
     with session.no_autoflush:
-        row.title = scope.of(session, actor.id, row).name
+        found = scope.of(session, actor.id, row)
+        if row.with_bills:
+            operations.check_bills(session, actor, row.kinds, found.owner_id)
+        row.title = found.name
 
 
 def _addresses(text: str, actor: Account) -> list[str]:
@@ -149,6 +155,7 @@ def _report(account: Account, reader: Account, row: ReportSchedule, month: date)
         language=reader.language,
         vat_permille=row.vat_permille,
         kinds=row.kinds,
+        with_bills=row.with_bills and reader.id == account.id,
         to_tell=True,
     )
 

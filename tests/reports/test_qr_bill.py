@@ -1,5 +1,6 @@
 """QR-bills: what a scanner reads from the page, against the Swiss Implementation Guidelines QR-bill 2.3."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import product
@@ -19,15 +20,19 @@ from portal.accounts.models import Account
 from portal.charging.models import Driver
 from portal.core.audit import AuditEntry
 from portal.core.errors import RuleBroken
-from portal.reports import jobs, operations, payments, pdf, qr_bill
+from portal.licences.models import Kind
+from portal.reports import jobs, operations, payments, pdf, qr_bill, schedules
 from portal.reports.billing import Billing
-from portal.reports.models import Creditor, DriverAddress, Report
+from portal.reports.models import Creditor, DriverAddress, Report, ReportSchedule, Subject
 from portal.reports.qr_bill import Address, Reference
 from portal.reports.rows import ReportRow
+from portal.reports.schedules import Wanted
 from portal.reports.summary import Summary
 from portal.stations.models import StationGroup
+from tests import world
 from tests.reports.test_jobs import content
 from tests.reports.test_pdf import MARCH, ZURICH, Tags, report, text
+from tests.reports.test_schedules import LINKS
 
 LogIn = Callable[[Account], FlaskClient]
 IBAN, QR_IBAN = "CH9300762011623852957", "CH4431999123000889012"
@@ -189,10 +194,7 @@ def test_a_report_brings_a_bill_for_each_driver(
 def test_only_the_owner_with_payment_details_and_a_pdf_gets_bills(
     session: Session, owner: Account, group: StationGroup
 ) -> None:
-    from portal.licences.models import Kind
-    from tests import world
-
-    about = ("station_group", group.id)
+    about = (Subject.STATION_GROUP, group.id)
     with pytest.raises(RuleBroken, match="Profile, Payments"):
         operations.order(session, owner, about, MARCH, ["pdf"], with_bills=True)
     payments.set_creditor(session, owner, TYPED, with_reference=True)
@@ -202,6 +204,24 @@ def test_only_the_owner_with_payment_details_and_a_pdf_gets_bills(
     world.grant(session, group, "administrate", reader.email)
     with pytest.raises(RuleBroken, match="Only the owner"):
         operations.order(session, reader, about, MARCH, ["pdf"], with_bills=True)
+    for actor, kind, said in ((owner, "csv", "part of the PDF"), (reader, "pdf", "Only the owner")):
+        with pytest.raises(RuleBroken, match=said):
+            schedules.create(session, actor, Wanted(about, [kind], with_bills=True))
+
+
+def test_a_monthly_report_brings_bills_to_the_owner_alone(
+    session: Session, billed: Account, group: StationGroup
+) -> None:
+    reader = world.account(session, "reader@demo.example", Kind.AUTHORISATION)
+    world.grant(session, group, "display", reader.email)
+    row = schedules.create(
+        session, billed, Wanted((Subject.STATION_GROUP, group.id), ["pdf"], None, reader.email, True)
+    )
+    row.next_month = row.next_month - timedelta(days=1)
+    session.flush()
+    assert schedules.make_due(session, LINKS) == 2
+    made = session.execute(sa.select(Report.account_id, Report.with_bills)).all()
+    assert dict(made) == {billed.id: True, reader.id: False}
 
 
 def test_payment_details_are_kept_shown_and_forgotten_and_stand_in_no_log(
@@ -240,7 +260,15 @@ def test_the_address_of_a_driver_is_its_owners_to_set(session: Session, owner: A
 
 
 def test_the_form_orders_bills(session: Session, billed: Account, group: StationGroup, logged_in: LogIn) -> None:
-    browser = logged_in(billed)
+    browser, kept = logged_in(billed), sa.select(Report.with_bills)
     data = {"subject": f"station_group-{group.id}", "period": "last_month", "kinds": ["pdf"], "with_bills": "y"}
     assert browser.post("/reports/new", data=data).status_code == 302
-    assert session.scalars(sa.select(Report.with_bills)).all() == [True]
+    assert session.scalars(kept).all() == [True]
+    session.commit()
+    assert browser.post("/reports/monthly/new", data=data).status_code == 302
+    ((number, with_bills),) = session.execute(sa.select(ReportSchedule.id, ReportSchedule.with_bills)).all()
+    assert with_bills
+    session.commit()
+    assert "with QR-bills" in browser.get("/reports/monthly").text
+    (box,) = re.findall('<input[^>]*id="with_bills"[^>]*>', browser.get(f"/reports/monthly/{number}/edit").text)
+    assert "checked" in box

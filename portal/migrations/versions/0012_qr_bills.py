@@ -10,7 +10,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("report", sa.Column("with_bills", sa.Boolean(), server_default=sa.false(), nullable=False))
+    for table in ("report", "report_schedule"):
+        op.add_column(table, sa.Column("with_bills", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_table(
         "creditor",
         sa.Column("account_id", sa.Integer(), nullable=False),
@@ -39,4 +40,5 @@ def _address() -> list[sa.Column[str]]:
 def downgrade() -> None:
     op.drop_table("driver_address")
     op.drop_table("creditor")
-    op.drop_column("report", "with_bills")
+    for table in ("report_schedule", "report"):
+        op.drop_column(table, "with_bills")

@@ -14,22 +14,22 @@ from portal.accounts.models import Account
 from portal.charging import queries as charging
 from portal.charging.daily_totals import ZONE
 from portal.charging.finishing import instants
-from portal.core import clock, web
+from portal.core import clock, paging, web
 from portal.core.db import db
 from portal.core.display import kwh
 from portal.core.web import guard
 from portal.dashboard import attention, periods, queries
 from portal.dashboard.figures import Figures, Total, change_percent, figures
 from portal.dashboard.periods import Kind, Period, around
+from portal.exports import attention as export_attention
 from portal.exports import queries as exports
+from portal.exports.attention import Look
 from portal.exports.models import ExportTask
-from portal.exports.status import Status, status
 from portal.sharing import queries as sharing
 from portal.stations.states import DisplayState
 
 bp = Blueprint("dashboard", __name__)
 blueprints = (bp,)
-QUIET = ("ok", "running", "paused")  # a task that nobody has to look after
 LAST_SESSIONS = 10
 
 
@@ -143,14 +143,14 @@ def _around(account: Account, steps: queries.Steps) -> dict[str, Any]:
         "states": [(state, states[state]) for state in DisplayState if states[state]],
         "flagged": steps.flagged,
         "tasks": tasks,
-        "attention": sum(state.kind not in QUIET for _, state in tasks),
+        "more_tasks": len(tasks) == paging.SIZE,
+        "attention": sum(look.urgent for _, look in tasks),
     }
 
 
-def _tasks(account: Account) -> list[tuple[ExportTask, Status]]:
+def _tasks(account: Account) -> list[tuple[ExportTask, Look]]:
     """The export tasks that the account sees, those that need attention first."""
     session = db.session()
     tasks = exports.first_tasks(session, account.id)
-    facts = exports.facts(session, tasks)
-    found = [(task, status(facts[task.id])) for task in tasks]
-    return sorted(found, key=lambda pair: pair[1].kind in QUIET)
+    looks = export_attention.looks(session, tasks)
+    return sorted(((task, looks[task.id]) for task in tasks), key=lambda pair: not pair[1].urgent)

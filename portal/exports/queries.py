@@ -158,13 +158,18 @@ def tasks(session: Session, account_id: int, page: int = 1, station_group_id: in
 
 
 def first_tasks(session: Session, account_id: int) -> Sequence[ExportTask]:
-    """The first page of `tasks`, uncounted."""
-    return session.scalars(_listed(account_id, visible_tasks(account_id))).all()
+    """A page of `tasks`, uncounted: first of all those that are paused, in trouble, or have a period that failed, waits
+    or asks for a decision, that none of them is behind fifty others."""
+    held = (RunState.FAILED, RunState.WAITING, RunState.PROPOSED)
+    some = sa.exists().where(ExportRun.task_id == ExportTask.id, ExportRun.state.in_(held))
+    task = ExportTask
+    quiet = sa.and_(task.trouble_since.is_(None), task.paused_at.is_(None), ~some)
+    return session.scalars(_listed(account_id, visible_tasks(account_id), quiet)).all()
 
 
-def _listed(account_id: int, seen: sa.ColumnElement[bool]) -> sa.Select[ExportTask]:
+def _listed(account_id: int, seen: sa.ColumnElement[bool], *before: sa.ColumnElement[bool]) -> sa.Select[ExportTask]:
     listed = sa.select(ExportTask).where(seen).options(*_parts())
-    return listed.order_by(ExportTask.owner_id != account_id, ExportTask.name, ExportTask.id).limit(SIZE)
+    return listed.order_by(*before, ExportTask.owner_id != account_id, ExportTask.name, ExportTask.id).limit(SIZE)
 
 
 def facts(session: Session, listed: Sequence[ExportTask]) -> Mapping[int, Facts]:
@@ -192,7 +197,7 @@ def facts(session: Session, listed: Sequence[ExportTask]) -> Mapping[int, Facts]
         Licence.starts_at <= now,
         sa.or_(Licence.ends_at.is_(None), Licence.ends_at > now),
     )
-    why = (oldest.reason, oldest.id)
+    why = (oldest.reason, oldest.id, oldest.created_at)
     query = (
         sa.select(ExportTask.id, licence, held.c.state, held.c.runs, held.c.failures, held.c.unconfirmed, *why)
         .outerjoin(held, held.c.task_id == ExportTask.id)
@@ -204,7 +209,7 @@ def facts(session: Session, listed: Sequence[ExportTask]) -> Mapping[int, Facts]
 
 def _gathered(listed: Sequence[ExportTask], rows: Any, stopped: Mapping[int, dict[str, Any]]) -> Mapping[int, Facts]:
     found: dict[int, dict[str, Any]] = {row.id: {"counts": {}, "reasons": {}} for row in listed}
-    for task_id, licensed, state, runs, failures, unconfirmed, reason, first_id in rows:
+    for task_id, licensed, state, runs, failures, unconfirmed, reason, first_id, since in rows:
         one = found[task_id]
         one["licensed"] = bool(licensed)
         if state is None or state in one["counts"]:
@@ -212,6 +217,8 @@ def _gathered(listed: Sequence[ExportTask], rows: Any, stopped: Mapping[int, dic
         one["counts"][RunState(state)] = runs
         one["reasons"].setdefault(RunState(state), reason or {})
         one["unconfirmed"] = one.get("unconfirmed", 0) + (unconfirmed or 0)
+        if state == RunState.WAITING:
+            one["waiting_since"] = since
         if state == RunState.PROPOSED:
             one["first_proposed"] = first_id
         if state == RunState.DUE:

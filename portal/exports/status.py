@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from portal.exports.models import AT_REST, RunState
@@ -20,6 +21,7 @@ class Facts:
     reasons: Mapping[RunState, dict[str, Any]] = field(default_factory=dict)
     all_due_failed: bool = False  # every due run has failed at least once
     unconfirmed: int = 0
+    waiting_since: datetime | None = None  # when the oldest period that waits fell due
     first_proposed: int | None = None  # the oldest correction that waits to be confirmed
 
     def count(self, *states: RunState) -> int:

@@ -3,8 +3,9 @@
 A step `told` of the run keeps that it was done, and is what makes its delivery a recovery that is told as well.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
@@ -59,6 +60,12 @@ def is_long(now: datetime) -> tuple[sa.ColumnElement[bool], ...]:
     chosen = sa.and_(ExportTask.trigger == Trigger.HOURS_AFTER_END, code == "values")
     waits = (ExportRun.state == RunState.WAITING, ExportRun.created_at <= now - LONG)
     return (*waits, code.not_in(rights.STOPS), ~chosen)
+
+
+def for_long(task: ExportTask, reason: Mapping[str, Any], since: datetime, now: datetime) -> bool:
+    """As `is_long`, of a period of the task that waits for this reason and fell due at `since`."""
+    chosen = task.trigger == Trigger.HOURS_AFTER_END and reason.get("code") == "values"
+    return since <= now - LONG and reason.get("code") not in rights.STOPS and not chosen
 
 
 def was_told(session: Session, run: ExportRun) -> bool:

@@ -207,6 +207,26 @@ def test_it_names_licences_that_need_attention(
     assert "Maintenance" not in told
 
 
+def test_a_task_in_trouble_comes_first_of_many(
+    session: Session, logged_in: LogIn, garage: tuple[Account, StationGroup, Station]
+) -> None:
+    owner, group, station = garage
+    charge(session, station.connectors[0], 1000)
+    last = task(session, owner, group)
+    world.licence(session, owner, Kind.AUTO_EXPORT)
+    last.name, last.paused_at, last.paused_reason = "Z", clock.now(), {"code": "failed", "step": "login"}
+    for number in range(60):
+        kept = {
+            name: getattr(last, name) for name in ("owner_id", "formatter_id", "destination_id", "station_group_id")
+        }
+        whose = {"scope": "charging_points", "user_id": owner.id, "name": f"A{number:02}"}
+        session.add(ExportTask(**kept, **whose, interval="month", starts_on=MARCH.date()))
+    page = logged_in(owner).get("/").text
+    assert "1 needs attention" in page
+    assert "50+" in page
+    assert shown(page, "Auto-export").removeprefix("All tasks ").startswith("Z ")
+
+
 def test_who_lives_elsewhere_is_told_whose_days_they_are(
     session: Session, logged_in: LogIn, garage: tuple[Account, StationGroup, Station]
 ) -> None:

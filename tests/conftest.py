@@ -35,7 +35,7 @@ passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # 
 LONGEST = ("browser/test_pages", "core/test_authz_random", "exports/test_crashes", "browser/", "test_one_filter",
            "workers/test_supervisor", "demo/", "test_matrix", "core/test_mutations")  # fmt: skip
 ENGINES = ("sqlite", "postgresql")
-ON_BOTH = ("tests", "core", "sharing")  # folders whose pages are asked on both engines, in the short form as well
+ON_BOTH = ("core", "sharing")  # folders whose pages are asked on both engines, in the short form as well
 ENVIRONMENT = {
     "SECRET_KEY": "a secret key that is only good for tests",
     "VAULT_KEYS": "dGVzdHRlc3R0ZXN0dGVzdHRlc3R0ZXN0dGVzdHRlc3Q=",
@@ -220,16 +220,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return next((at for at, name in enumerate(LONGEST) if item.nodeid.startswith(f"tests/{name}")), len(LONGEST))
 
     items.sort(key=place)
+    names = {item.nodeid for item in items}
     for item in items:
-        if _is_a_page_on_the_other_engine(item):
-            item.add_marker(pytest.mark.deep)
+        if item.get_closest_marker("either_engine") or _is_a_page(item):
+            engine = next((one for one in ENGINES if one in item.nodeid), "")
+            both = [item.nodeid.replace(engine, one) for one in ENGINES] if engine else []
+            chosen = zlib.crc32(both[0].encode()) % len(both) if both else 0
+            if names.issuperset(both) and item.nodeid in both[:chosen] + both[chosen + 1 :]:
+                item.add_marker(pytest.mark.deep)
 
 
-def _is_a_page_on_the_other_engine(item: pytest.Item) -> bool:
-    """Pages of most domains are asked on one engine in the short form, as a test's name decides, on the other in
-    the long form. Rules, jobs, SQL and everything about authorisations are on both always."""
-    if not isinstance(item, pytest.Function) or "app" not in item.fixturenames or item.path.parent.name in ON_BOTH:
-        return False
-    engine = item.callspec.params.get("database_url") if hasattr(item, "callspec") else None
-    chosen = ENGINES[zlib.crc32(item.nodeid.replace(str(engine), "").encode()) % len(ENGINES)]
-    return engine is not None and engine != chosen
+def _is_a_page(item: pytest.Item) -> bool:
+    """Pages are asked on one engine in the short form, as a test's name decides, and on the other in the long form, as
+    are tests marked so. Rules, jobs, SQL and what authorisations rest on are on both always."""
+    return isinstance(item, pytest.Function) and "app" in item.fixturenames and item.path.parent.name not in ON_BOTH

@@ -1,6 +1,7 @@
 """How stories look at a page: as axe does, and as a picture for people."""
 
 import os
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -17,17 +18,18 @@ SCREENSHOTS = os.environ.get("SCREENSHOTS")  # a folder: the pages are kept ther
 
 
 def look(page: Page, name: str) -> None:
-    """The page, loaded anew, is accessible and within its width, in both themes and sizes; it is left light and as
-    wide as a desktop."""
-    for theme, width in (("dark", 390), ("light", 1280)):
+    """The page, loaded anew, is within its width in both themes and sizes, and accessible in one of them, in turns by
+    its name: axe costs most. It is left light and as wide as a desktop."""
+    for number, (theme, width) in enumerate((("dark", 390), ("light", 1280))):
         page.set_viewport_size({"width": width, "height": 900})
         page.context.add_cookies([{"name": "theme", "value": theme, "url": page.url}])
         page.reload()
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
         assert page.evaluate(OPEN_TAB_IS_SEEN), name
-        page.evaluate(AXE.read_text())  # not as a script tag: the CSP refuses that
-        faults = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
-        assert not faults, (name, faults)
+        if SCREENSHOTS or zlib.crc32(name.encode()) % 2 == number:
+            page.evaluate(AXE.read_text())  # not as a script tag: the CSP refuses that
+            faults = page.evaluate("rules => axe.run(document, rules)", RULES)["violations"]
+            assert not faults, (name, faults)
         if SCREENSHOTS:
             page.screenshot(path=f"{SCREENSHOTS}/{name}-{theme}-{width}.png", full_page=True)
 

@@ -25,7 +25,7 @@ from tests.servers.portal import Portal
 
 pytestmark = pytest.mark.browser
 
-IN_THE_LONG_FORM = ("de", "it")
+IN_THE_LONG_FORM = ("de", "en", "it")
 ENERGY = {"en": "1’241.750 kWh", "de": "1’241.750 kWh", "fr": "1 241,750 kWh", "it": "1’241.750 kWh"}
 PRICE = {
     "en": "CHF 1.385 per kWh",

@@ -100,6 +100,7 @@ def test_it_changes_nothing_when_the_file_comes_twice(session: Session, owner: A
     assert everything(session) == before
 
 
+@pytest.mark.either_engine
 def test_it_goes_on_after_kill_9_in_the_middle(session: Session, owner: Account, database_url: str) -> None:
     stations(session, owner, *GARAGES)
     row = queued(session, owner, excerpt(TRONDHEIM, 2500))

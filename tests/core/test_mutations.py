@@ -324,6 +324,7 @@ MISTAKES_IN_THE_VIEW = {
 }
 
 
+@pytest.mark.either_engine
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("mistake", MISTAKES_IN_THE_VIEW)
 def test_a_mistake_in_the_view_is_seen(request: pytest.FixtureRequest, mistake: str, engine: str) -> None:

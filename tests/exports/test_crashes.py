@@ -10,6 +10,7 @@ import random
 import time
 from pathlib import Path
 
+import pytest
 from sqlalchemy.orm import Session
 
 from portal.core.config import Settings
@@ -48,6 +49,7 @@ def test_every_period_arrives_once_whatever_is_killed(
     reckon(settings.database_url, receiver.contents)
 
 
+@pytest.mark.either_engine
 def test_without_redis_the_scheduler_delivers_alone(
     session: Session, settings: Settings, vault: Vault, sshd: Sshd, tmp_path: Path
 ) -> None:

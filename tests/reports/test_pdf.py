@@ -126,7 +126,7 @@ def starts(document: pypdfium2.PdfDocument) -> list[str]:
     return re.findall(r"^(\d\d\.\d\d\.\d{4} \d\d:\d\d) \d\d\.", text(document), re.MULTILINE)
 
 
-@pytest.mark.parametrize("at_once", [40, 97, 300])
+@pytest.mark.parametrize("at_once", [97, *(pytest.param(n, marks=pytest.mark.deep) for n in (40, 300))])
 def test_the_parts_of_a_long_report_make_one(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
     """Every row once and in order, no gap between the parts, every page numbered, every cell tagged."""
     monkeypatch.setattr(pdf, "ROWS_AT_ONCE", at_once)

@@ -54,6 +54,7 @@ def one_of_each_kind() -> list[str]:
     return list(kinds_of.values())
 
 
+@pytest.mark.either_engine
 @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     grants=st.lists(one_grant, max_size=5),

@@ -173,7 +173,7 @@ def of_holder(session: Session, area: Area, account: Account) -> tuple[list[Miss
     """The same for one account that holds every station group of the area; and what it has asked for there last. Two
     statements."""
     table = SpecialUserRequest
-    ids = (table.id, table.station_group_id, _nothing(sa.Integer), _nothing(sa.Integer))
+    ids = (table.id, table.station_group_id, _nothing(sa.Integer))
     texts = [_nothing(sa.String) for _ in range(3)]
     mine = sa.and_(table.account_id == account.id, table.station_group_id.in_(area.station_group_ids))
     asked = sa.select(sa.literal(ASKED), *ids, *texts, table.asked_at).where(mine)
@@ -206,7 +206,7 @@ def _holders(area: Area, now: datetime) -> sa.Select[*tuple[Any, ...]]:
     member = UserGroupMember
     address = sa.func.coalesce(member.email, grants.c.email)
     his_request = sa.and_(asked.station_group_id == grants.c.station_group_id, asked.declined_at.is_(None))
-    ids = (grants.c.station_group_id, grants.c.user_group_id, asked.id, _nothing(sa.Integer))
+    ids = (grants.c.station_group_id, grants.c.user_group_id, asked.id)
     return (
         sa.select(sa.literal(HOLDER), *ids, grants.c.email, UserGroup.name, address, asked.asked_at)
         .select_from(grants)
@@ -220,7 +220,7 @@ def _holders(area: Area, now: datetime) -> sa.Select[*tuple[Any, ...]]:
 
 def _as_holders(rows: Iterable[sa.Row[*tuple[Any, ...]]], owner_email: str) -> list[Holder]:
     known: dict[tuple[int, str | None, int | None, str], dict[str, Ask | None]] = {}
-    for _kind, group_id, user_group_id, request_id, _none, email, name, at, asked_at in rows:
+    for _kind, group_id, user_group_id, request_id, email, name, at, asked_at in rows:
         his = known.setdefault((group_id, email, user_group_id, name or ""), {})
         if at and at != owner_email:
             his[at] = Ask(request_id, at, asked_at) if request_id else None
@@ -237,20 +237,21 @@ def _by_name(one: Holder) -> tuple[bool, str, str, int]:
 
 
 def _points(area: Area) -> sa.Select[*tuple[Any, ...]]:
-    """The Limited connectors of the area, with all station groups that their stations are in."""
+    """The Limited connectors of the area, with all station groups that their stations are in, as text. Joined, those
+    would tempt PostgreSQL to read all stations of all groups for a large one."""
     member, around, window = StationGroupStation, aliased(StationGroupStation), OpeningTime
+    inside = sa.func.aggregate_strings(sa.cast(around.station_group_id, sa.String), " ")
+    others = sa.select(inside).where(around.station_id == Connector.station_id).correlate(Connector).scalar_subquery()
     at_times = sa.exists().where(window.connector_id == Connector.id, window.access == Access.LIMITED.value)
     ids = (
         Connector.id.label("connector_id"),
         Connector.station_id.label("station_id"),
         member.station_group_id.label("group_id"),
-        around.station_group_id.label("other_id"),
     )
-    texts = [_nothing(sa.String).label(name) for name in ("email", "name", "address")]
+    texts = [*(_nothing(sa.String).label(name) for name in ("email", "name")), others.label("address")]
     wanted = (
         sa.select(sa.literal(POINT).label("kind"), *ids, *texts, _nothing(UtcDateTime).label("asked_at"))
         .join(member, member.station_id == Connector.station_id)
-        .join(around, around.station_id == Connector.station_id)
         .where(member.station_group_id.in_(area.station_group_ids))
         .where(sa.or_(Connector.access == Access.LIMITED.value, at_times))
     )
@@ -268,7 +269,7 @@ def _where(rows: Iterable[sa.Row[*tuple[Any, ...]]]) -> Where:
     inside: dict[int, set[int]] = {}
     for row in rows:
         points.add(Point(row.connector_id, row.station_id, row.group_id))
-        inside.setdefault(row.station_id, set()).add(row.other_id)
+        inside[row.station_id] = {int(number) for number in row.address.split()}
     return sorted(points), inside
 
 

@@ -4,9 +4,10 @@ from flask import Blueprint, flash, redirect, render_template, request, url_for
 from flask_babel import gettext
 from werkzeug.wrappers import Response
 
-from portal.access import labels, offers, price_rules
+from portal.access import labels, offers, price_rules, user_group_places
 from portal.access.forms import OfferForm, PriceRuleForm, of_offer
 from portal.access.models import PriceRule
+from portal.access.prices import Price
 from portal.accounts import user_groups
 from portal.accounts.login import current_account
 from portal.accounts.models import UserGroup
@@ -18,6 +19,17 @@ from portal.stations.models import StationGroup
 
 bp = Blueprint("price_rules", __name__, url_prefix="/price-rules")
 Page = str | tuple[str, int] | Response
+
+
+@bp.app_template_global("charging_places")
+def charging_places(user_group: UserGroup) -> user_group_places.Places:
+    """Where a user group of the reader's is a special user, and its price rules; two statements."""
+    return user_group_places.of(db.session(), current_account(), user_group)
+
+
+@bp.app_template_global("priced")
+def priced(price: Price | None) -> str:
+    return labels.priced(price)
 
 
 @bp.get("")

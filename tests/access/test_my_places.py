@@ -47,6 +47,29 @@ def test_each_place_is_there_with_its_price(session: Session, place: SimpleNames
     assert "Closed" not in page
 
 
+def test_the_page_of_the_user_group_tells_its_owner(session: Session, place: SimpleNamespace, logged_in: LogIn) -> None:
+    browser, url = logged_in(place.owner), f"/user-groups/{place.team.id}"
+    assert "No special user and no price rule yet" in browser.get(url).text
+    special_users.add(session, place.owner, place.group, user_group=place.team)
+    over = Offer(Price(2500), None, date(2026, 1, 1))
+    special_users.add(session, place.owner, place.station.connectors[0], user_group=place.team, offer=over)
+    special_users.add(session, place.owner, place.station, email="bob@drivers.example", offer=Offer(Price(7700)))
+    price_rules.add(session, place.owner, place.team.id, None, Offer(Price(3000)))
+    session.commit()
+    page = browser.get(url).text
+    for text in (
+        "Lugano",
+        "by the price rule",
+        "Centro / 1",
+        "CHF 0.25 per kWh",
+        "Over",
+        "all stations",
+        "CHF 0.30 per",
+    ):
+        assert text in page
+    assert "0.77" not in page
+
+
 def test_what_is_over_of_others_or_at_an_unconfirmed_address_is_not(
     session: Session, place: SimpleNamespace, logged_in: LogIn
 ) -> None:

@@ -84,6 +84,7 @@ def run_postgres(*, kept: bool = False) -> Iterator[PostgresServer]:
         subprocess.run(as_user(make, user), check=True, capture_output=True, cwd=home)
         port = free_port()
         options = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={home}", *_SETTINGS]
+        options += _KEPT if kept else ()
         command = [str(initdb.with_name("postgres")), "-D", str(data)]
         command += [word for option in options for word in ("-c", option)]
         answers: Callable[[], bool] = lambda: _answers(home, port)  # noqa: E731

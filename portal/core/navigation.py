@@ -39,6 +39,8 @@ SHARING_SECTIONS = (
     "view_as.",
 )
 
+OF_USER_GROUPS = tuple(f"cards.{page}_user_group" for page in ("list_cards", "add", "upload", "preview"))
+
 MAIN = (
     Entry("dashboard.show", _l("Overview"), "overview", ("dashboard.",)),
     Entry(
@@ -50,7 +52,7 @@ MAIN = (
     Entry("station_map.show", _l("Map"), "map-pin", ("station_map.",)),
     Entry("station_groups.list_groups", _l("Station groups"), "group", ("station_groups.", "sharing.", "access.")),
     Entry("reviews.shared_by_me", _l("Sharing"), "share", SHARING_SECTIONS),
-    Entry("user_groups.list_groups", _l("User groups"), "users", ("user_groups.", "price_rules.", "cards.")),
+    Entry("user_groups.list_groups", _l("User groups"), "users", ("user_groups.", "price_rules.", *OF_USER_GROUPS)),
     Entry(
         "charging.list_sessions", _l("Charging sessions"), "session", ("charging.", "costs.", "imports.", "drivers.")
     ),

@@ -84,6 +84,12 @@ def test_several_are_registered_by_pasting(
     assert rows == [(number, team.id if of_group else None) for number in ("04A21B7C", "04A21B7D")]
 
 
+def test_the_side_bar_shows_user_groups_where_the_cards_are_those_of_one(browser: FlaskClient, team: UserGroup) -> None:
+    active = '<a class="sidebar-link" href="/user-groups" aria-current="page">'
+    assert active not in browser.get("/profile/cards").text
+    assert active in browser.get(f"/user-groups/{team.id}/cards").text
+
+
 def test_a_paste_with_a_bad_row_registers_nothing_and_says_which_row(session: Session, browser: FlaskClient) -> None:
     answer = browser.post("/profile/cards", data={"cards": "04A21B7C\nno!\n04-a2-1b-7c"})
     assert answer.status_code == 422

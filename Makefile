@@ -21,7 +21,7 @@ run: $(RUNS) ## start everything with an empty database; prints a link to create
 
 test: $(DEVELOPS) ## all tests, with real servers in temporary folders
 	@$(BIN)/python tests/install_servers.py
-	@$(CLEAN) $(BIN)/python -m pytest -m "not deep" -n 3 --dist loadgroup --no-loadscope-reorder
+	@$(CLEAN) $(BIN)/python -m pytest -m "not deep" -n 3 --dist loadfile --no-loadscope-reorder
 
 test-deep: $(DEVELOPS) ## the long proofs
 	@$(BIN)/python tests/install_servers.py

@@ -32,7 +32,7 @@ pytest_plugins = ["tests.servers.fixtures"]
 
 passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one costs 50 ms a log-in
 # The files that take longest, each a minute or more: begun first, so that no process is left alone with one at the end.
-LONGEST = ("browser/", "core/test_authz_random", "test_one_filter", "exports/test_crashes", "stations/test_large",
+LONGEST = ("browser/test_pages", "core/test_authz_random", "exports/test_crashes", "browser/", "test_one_filter",
            "workers/test_supervisor", "demo/", "test_matrix", "core/test_mutations")  # fmt: skip
 ENGINES = ("sqlite", "postgresql")
 ON_BOTH = ("core", "sharing")  # folders whose pages are asked on both engines, in the short form as well
@@ -222,9 +222,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
     names = {item.nodeid for item in items}
     for item in items:
-        # A file stays in one process; all stories do, which begin with half a minute of the demo's load.
-        group = "browser" if item.path.parent.name == "browser" else item.path.stem + item.path.parent.name
-        item.add_marker(pytest.mark.xdist_group(group))
         if item.get_closest_marker("either_engine") or _is_a_page(item):
             engine = next((one for one in ENGINES if one in item.nodeid), "")
             both = [item.nodeid.replace(engine, one) for one in ENGINES] if engine else []

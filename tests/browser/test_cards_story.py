@@ -44,6 +44,9 @@ def test_a_card_is_registered_and_blocked_when_it_is_lost(log_in: LogIn) -> None
 
 def test_an_unknown_card_is_assigned_and_what_was_exported_is_corrected(log_in: LogIn) -> None:
     page = log_in("master")
+    # A period that is built after the card is assigned has no correction.
+    go(page, "Auto-export", "Driver monthly")
+    expect(page.locator("#history").get_by_role("status").first).to_contain_text("OK", timeout=CORRECTED_MS)
     go(page, "Charging sessions", "Unknown cards")
     expect(row(page, UNKNOWN)).to_contain_text("41")
     look(page, "unknown-cards")

@@ -16,7 +16,7 @@ from portal import models  # noqa: F401  every table
 from portal.core.db import reading_only, session_factory
 from portal.exports.documents import documents
 from portal.exports.models import ExportRun, ExportTask, Formatter
-from portal.exports.periods import make_period
+from portal.exports.periods import Interval, make_period
 from portal.exports.totals import Totals
 
 PERIOD = make_period(date(2026, 1, 1), date(2026, 2, 1), ZoneInfo("Europe/Zurich"))
@@ -44,7 +44,7 @@ def _run(name: str, group: int) -> ExportRun:
     formatter = Formatter(format=name, identifier="metering_code", obis="1-1:1.29.0", settings=FORMATS[name])
     parts = {"scope": "charging_points", "station_group_id": group, "time_zone": "Europe/Zurich"}
     task = ExportTask(name="January", formatter=formatter, **parts)
-    times = {"starts_at": PERIOD.starts_at, "ends_at": PERIOD.ends_at}
+    times = {"starts_at": PERIOD.starts_at, "ends_at": PERIOD.ends_at, "interval": Interval.MONTHLY.value}
     return ExportRun(id=1, revision=0, task=task, period_start=PERIOD.start, period_end=PERIOD.end, **times)
 
 

@@ -224,9 +224,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("either_engine") or _is_a_page(item):
             engine = next((one for one in ENGINES if one in item.nodeid), "")
-            both = [item.nodeid.replace(engine, one) for one in ENGINES] if engine else []
-            chosen = zlib.crc32(both[0].encode()) % len(both) if both else 0
-            if names.issuperset(both) and item.nodeid in both[:chosen] + both[chosen + 1 :]:
+            both = [item.nodeid.replace(engine, one) for one in ENGINES] if engine else [item.nodeid]
+            if names.issuperset(both) and item.nodeid != both[zlib.crc32(both[0].encode()) % len(both)]:
                 item.add_marker(pytest.mark.deep)
 
 

@@ -248,7 +248,7 @@ def _points(area: Area) -> sa.Select[*tuple[Any, ...]]:
         Connector.station_id.label("station_id"),
         member.station_group_id.label("group_id"),
     )
-    texts = [*(_nothing(sa.String).label(name) for name in ("email", "name")), others.label("address")]
+    texts = [*(_nothing(sa.String).label(name) for name in ("email", "name")), others.label("inside")]
     wanted = (
         sa.select(sa.literal(POINT).label("kind"), *ids, *texts, _nothing(UtcDateTime).label("asked_at"))
         .join(member, member.station_id == Connector.station_id)
@@ -269,7 +269,7 @@ def _where(rows: Iterable[sa.Row[*tuple[Any, ...]]]) -> Where:
     inside: dict[int, set[int]] = {}
     for row in rows:
         points.add(Point(row.connector_id, row.station_id, row.group_id))
-        inside[row.station_id] = {int(number) for number in row.address.split()}
+        inside[row.station_id] = {int(number) for number in row.inside.split()}
     return sorted(points), inside
 
 

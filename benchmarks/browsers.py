@@ -10,6 +10,7 @@ from benchmarks.large_world import PASSWORD, email
 from portal.app import create_app
 from portal.core import config
 from portal.core.web import limiter
+from portal.workers import web
 
 PAGES = {
     "my station groups": "/station-groups",
@@ -34,6 +35,7 @@ def application(url: str) -> Flask:
     app = create_app(config.from_environment(environ))
     app.config.update(WTF_CSRF_ENABLED=False, PROPAGATE_EXCEPTIONS=True)
     limiter.enabled = False
+    web.when_ready(None)
     return app
 
 

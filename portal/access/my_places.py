@@ -15,7 +15,7 @@ from portal.accounts import queries as accounts
 from portal.accounts.models import Account, UserGroup, UserGroupMember
 from portal.core import clock
 from portal.core.paging import SIZE, Page, offset
-from portal.stations.models import Access, Connector, OpeningTime, Station, StationGroup, StationGroupStation
+from portal.stations.models import Access, Connector, OpeningTime, Station, StationGroupStation
 
 NAMED = 10  # stations of a station group
 
@@ -42,18 +42,12 @@ def listed(session: Session, account: Account, number: int = 1) -> Page[Line]:
     by_group = sa.select(table.id).join(UserGroup, UserGroup.id == table.user_group_id)
     by_group = by_group.where(table.user_group_id.in_(inside), UserGroup.owner_id == table.owner_id)
     mine = table.id.in_(sa.select(table.id).where(table.email == account.email).union_all(by_group))
-    name = sa.func.coalesce(StationGroup.name, Station.name)
+    name = special_user_list.PLACE
     owner = accounts.shown_name()
     found = sa.select(table, owner, name, Station.address, Connector.number, UserGroup.name, sa.func.count().over())
     found = found.join(Account, Account.id == table.owner_id).where(mine, table.owner_id != account.id)
     found = found.where(sa.or_(table.ends_at.is_(None), table.ends_at > now))
-    for kind, column in (
-        (StationGroup, table.station_group_id),
-        (Station, table.station_id),
-        (Connector, table.connector_id),
-        (UserGroup, table.user_group_id),
-    ):
-        found = found.outerjoin(kind, kind.id == column)
+    found = special_user_list.with_place(found).outerjoin(UserGroup, UserGroup.id == table.user_group_id)
     rows = session.execute(found.order_by(owner, name, table.id).limit(SIZE).offset(offset(number))).all()
     stations = _stations(session, {row[0].station_group_id for row in rows if row[0].station_group_id})
     decided = _decided(session, account, [row[0] for row in rows])

@@ -3,7 +3,7 @@ around it, with what counts. No row is loaded past this gate."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
@@ -27,6 +27,8 @@ from portal.stations.models import Access, Connector, Grant, Station, StationGro
 
 # What is asked of each entry is what it does where the place is Limited; there it matters.
 LIMITED = (Terms(Access.LIMITED, FREE, Week((), ZoneInfo("UTC"))),)
+# Of what `with_place` joins: the name of the station group or the station; a connector adds its number to it.
+PLACE = sa.func.coalesce(StationGroup.name, Station.name)
 
 
 class Line(NamedTuple):
@@ -117,6 +119,17 @@ def listed(session: Session, account_id: int, place: Spot, number: int = 1, text
     decided = _decided(session, place, groups, [row[0] for row in rows])
     lines = [Line(row, name or "", group or "", entry_of(row), decided[row.id]) for row, name, group, *_ in rows]
     return Listed(Page(lines, number, rows[0][3] if rows else 0), bool(rows[0][4]) if rows else True)
+
+
+def with_place(found: sa.Select[*tuple[Any, ...]]) -> sa.Select[*tuple[Any, ...]]:
+    """Special users with the StationGroup, the Station or the Connector where they are entered."""
+    for kind, column in (
+        (StationGroup, SpecialUser.station_group_id),
+        (Station, SpecialUser.station_id),
+        (Connector, SpecialUser.connector_id),
+    ):
+        found = found.outerjoin(kind, kind.id == column)
+    return found
 
 
 def _groups_around(session: Session, account_id: int, place: Spot) -> Sequence[int]:

@@ -6,13 +6,13 @@ from typing import NamedTuple
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from portal.access import price_rules
+from portal.access import price_rules, special_user_list
 from portal.access.conditions import entry_of
 from portal.access.models import SpecialUser
 from portal.access.prices import Price
 from portal.accounts.models import Account, UserGroup
 from portal.core.paging import SIZE
-from portal.stations.models import Connector, Station, StationGroup
+from portal.stations.models import Connector
 
 
 class Place(NamedTuple):
@@ -37,15 +37,9 @@ class Places(NamedTuple):
 def of(session: Session, owner: Account, user_group: UserGroup) -> Places:
     """The entries of the owner's user group by the name of their place, and its price rules; two statements."""
     table = SpecialUser
-    name = sa.func.coalesce(StationGroup.name, Station.name)
+    name = special_user_list.PLACE
     found = sa.select(table, name, Connector.number, sa.func.count().over())
-    for kind, column in (
-        (StationGroup, table.station_group_id),
-        (Station, table.station_id),
-        (Connector, table.connector_id),
-    ):
-        found = found.outerjoin(kind, kind.id == column)
-    mine = found.where(table.user_group_id == user_group.id, table.owner_id == owner.id)
+    mine = special_user_list.with_place(found).where(table.user_group_id == user_group.id, table.owner_id == owner.id)
     rows = session.execute(mine.order_by(name, Connector.number, table.id).limit(SIZE)).all()
     entries = [_place(row, at, outlet) for row, at, outlet, _total in rows]
     rules = price_rules.listed(session, owner, user_group_id=user_group.id)

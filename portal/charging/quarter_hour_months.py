@@ -2,7 +2,7 @@
 much there is of earlier years. Whatever has no month of its own lies in the rest, and is found there as well."""
 
 import logging
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
@@ -24,26 +24,17 @@ MAKE = sa.text("SELECT quarter_hour_months(:first, :last)")
 HOLD = sa.text("LOCK TABLE ONLY quarter_hour IN ACCESS SHARE MODE")
 
 
-class Months:
-    """The chore that makes them; looks again after LOOK_EVERY, or at the next call while the rest holds more."""
-
-    def __init__(self) -> None:
-        self._next_look: datetime | None = None
-
-    def __call__(self, session: Session, _links: Links) -> int:
-        if self._next_look is not None and clock.now() < self._next_look:
-            return 0
-        made, is_over = make(session, clock.now().date())
-        self._next_look = clock.now() + LOOK_EVERY if is_over else None
-        return made
+def make_present(session: Session, _links: Links) -> int:
+    """`make` as of today: the chore."""
+    return make(session, clock.now().date())
 
 
-def make(session: Session, today: date) -> tuple[int, bool]:
+def make(session: Session, today: date) -> int:
     """Make the months from the present one (UTC) to AHEAD that are missing, and those of up to MOST_OF_REST in the
-    rest; gives how many, and whether none is left. On SQLite there is nothing to make. A month that cannot be locked at
-    once, as somebody writes for long, is left for the next look."""
+    rest; gives how many. On SQLite there is nothing to make. A month that cannot be locked at once, as somebody writes
+    for long, is left for a later look."""
     if session.get_bind().dialect.name != "postgresql":
-        return 0, True
+        return 0
     last = _months_later(today, AHEAD)
     until = _months_later(today, AHEAD + 1)
     old = session.scalars(REST, {"first": FIRST, "until": until, "most": MOST_OF_REST}).all()
@@ -54,8 +45,8 @@ def make(session: Session, today: date) -> tuple[int, bool]:
                 made += session.scalars(MAKE, {"first": first, "last": end}).one()
         except OperationalError as error:  # 55P03, lock not available
             log.info("months of quarter hours wait: %s", error.orig)
-            return made, True
-    return made, len(old) < MOST_OF_REST
+            break
+    return made
 
 
 def one_state(session: Session) -> None:

@@ -50,20 +50,6 @@ class Digest(NamedTuple):
     delivered: Sequence[Line]
 
 
-class Digests:
-    """The chore; each scheduler looks again after LOOK_EVERY, or at the next call while there is more to write."""
-
-    def __init__(self) -> None:
-        self._next_look: datetime | None = None
-
-    def __call__(self, session: Session, links: Links) -> int:
-        if self._next_look is not None and clock.now() < self._next_look:
-            return 0
-        looked_at = send(session, links)
-        self._next_look = None if looked_at == AT_ONCE else clock.now() + LOOK_EVERY
-        return looked_at
-
-
 def send(session: Session, links: Links, now: datetime | None = None) -> int:
     """Write the digest of the day to up to AT_ONCE accounts whose morning has come, and say at how many exports it
     looked. An account gets at most one a local day, from however many schedulers."""

@@ -39,21 +39,6 @@ class ClearFiles:
         return cleared
 
 
-class ForgetRuns:
-    """The chore that deletes old runs, MOST_RUNS a tick; looks again after LOOK_EVERY."""
-
-    def __init__(self) -> None:
-        self._next_look = clock.now()
-
-    def __call__(self, session: Session, _links: Links) -> int:
-        if clock.now() < self._next_look:
-            return 0
-        forgotten = forget_runs(session, clock.now() - timedelta(days=process.context()[0].keep_export_runs_days))
-        if not forgotten:
-            self._next_look = clock.now() + LOOK_EVERY
-        return forgotten
-
-
 def clear_files(session: Session, limit: datetime, behind: int = 0) -> tuple[int | None, int]:
     """Clear the bytes of runs delivered before `limit`, among the next MOST_FILES files behind the one with this id.
     Gives the id to go on behind, None where the walk is over, and how many were cleared."""
@@ -88,6 +73,11 @@ def _is_succeeded(limit: datetime) -> tuple[sa.ColumnElement[bool], ...]:
         ),
         ~sa.exists().where(*same, later.revision > ExportRun.revision, later.state.not_in(OVER)),
     )
+
+
+def forget_old_runs(session: Session, _links: Links) -> int:
+    """`forget_runs` of what is older than the setting says: the chore."""
+    return forget_runs(session, clock.now() - timedelta(days=process.context()[0].keep_export_runs_days))
 
 
 def forget_runs(session: Session, limit: datetime) -> int:

@@ -22,20 +22,6 @@ LOOK_EVERY = timedelta(minutes=10)  # nothing hangs on the minute, and the look 
 TOLD = "told"
 
 
-class Watch:
-    """The chore; each scheduler looks again after LOOK_EVERY, or at the next call while there is more to tell."""
-
-    def __init__(self) -> None:
-        self._next_look: datetime | None = None
-
-    def __call__(self, session: Session, links: Links) -> int:
-        if self._next_look is not None and clock.now() < self._next_look:
-            return 0
-        looked_at = tell(session, links)
-        self._next_look = None if looked_at == AT_ONCE else clock.now() + LOOK_EVERY
-        return looked_at
-
-
 def tell(session: Session, links: Links) -> int:
     """Tell the owners of up to AT_ONCE tasks that a period has waited for long, once a task until that period is
     delivered. Says how many tasks were looked at."""

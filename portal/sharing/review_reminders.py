@@ -1,6 +1,6 @@
 """The yearly mail that asks owners to go through what they share: a chore of the scheduler, without Flask."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
@@ -16,21 +16,7 @@ AT_ONCE = 100
 LOOK_EVERY = timedelta(hours=6)  # nothing hangs on the hour, and the look reads the grants of all
 
 
-class Reminder:
-    """The chore; each scheduler looks again after LOOK_EVERY, or at the next call while there is more to write."""
-
-    def __init__(self) -> None:
-        self._next_look: datetime | None = None
-
-    def __call__(self, session: Session, links: Links) -> int:
-        if self._next_look is not None and clock.now() < self._next_look:
-            return 0
-        written = remind_to_review(session, links)
-        self._next_look = None if written == AT_ONCE else clock.now() + LOOK_EVERY
-        return written
-
-
-def remind_to_review(session: Session, links: Links) -> int:
+def remind(session: Session, links: Links) -> int:
     """Write to owners of grants that stand and that nobody has looked at for a year, once a year each, to AT_ONCE of
     them at most; says to how many. Of two schedulers the second finds the first one's mark and writes nothing."""
     now = clock.now()
@@ -57,6 +43,3 @@ def remind_to_review(session: Session, links: Links) -> int:
     for account in accounts:
         letters.post(session, account.email, account.language, "review_due", count=counts[account.id], page=page)
     return len(accounts)
-
-
-remind = Reminder()

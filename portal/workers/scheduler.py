@@ -18,22 +18,17 @@ from sqlalchemy.orm import Session, sessionmaker
 from portal import models  # noqa: F401  every table
 from portal.accounts.links import Links
 from portal.charging import jobs as charging
-from portal.charging import quarter_hour_months
 from portal.core import background, clock, logs, mail, process, schema
 from portal.core.db import reading_only
 from portal.core.errors import SettingsError
-from portal.exports import digests, retention, waiting, webhooks
 from portal.exports import jobs as exports
-from portal.licences import telling as licences
+from portal.exports import webhooks
 from portal.reports import jobs as reports
-from portal.reports import schedules
-from portal.reports import telling as reports_telling
-from portal.sharing import invitations, reminders, review_reminders
+from portal.workers import chores
 
 log = logging.getLogger(__name__)
 TICK_SECONDS = 2
 TOO_LONG = timedelta(seconds=30)
-CHORES_EVERY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -51,38 +46,6 @@ WORK = (
     Work("reports", reports.waits_since, reports.drain),
     Work("mail", mail.waits_since, mail.drain),
 )
-
-Chore = Callable[[Session, Links], int]
-# What falls due by the clock alone. Each finds its rows by an index, marks them so that a second scheduler passes them
-# by, and says how many there were.
-CHORES: tuple[Chore, ...] = (
-    reminders.remind_of_ends,
-    invitations.send_all_waiting,
-    licences.announce_ends,
-    licences.tell_operators,
-    review_reminders.remind,
-    schedules.make_due,
-    reports_telling.tell_of_finished,
-    waiting.Watch(),
-    digests.Digests(),
-    retention.ClearFiles(),
-    retention.ForgetRuns(),
-    webhooks.forget,
-    quarter_hour_months.Months(),
-)
-
-
-def do_chores(sessions: sessionmaker[Session], links: Links) -> None:
-    """Do every chore once, each in a transaction of its own: one that fails is logged and keeps no other back."""
-    for chore in CHORES:
-        try:
-            with sessions() as session:
-                chore(session, links)
-                session.commit()
-        except SQLAlchemyError:
-            raise
-        except Exception:
-            log.exception("a chore failed")
 
 
 def tick(sessions: sessionmaker[Session]) -> None:
@@ -117,8 +80,8 @@ def main() -> int:
         try:
             tick(sessions)
             if clock.now() >= chores_at:
-                chores_at = clock.now() + CHORES_EVERY
-                do_chores(sessions, links)
+                chores_at = clock.now() + chores.EVERY
+                chores.do_all(sessions, links)
         except SQLAlchemyError as error:
             log.warning("the database could not be asked: %s", error)
         except Exception:

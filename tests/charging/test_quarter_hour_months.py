@@ -17,6 +17,7 @@ from portal.charging.models import ChargingSession, QuarterHour
 from portal.core import clock, schema
 from portal.core.db import engine_options
 from portal.stations.models import Connector
+from portal.workers.chores import Seldom
 from tests import world
 from tests.charging.files import HEAD, imported, stations
 from tests.servers.postgres import PostgresServer
@@ -63,9 +64,8 @@ def owner(session: Session) -> Account:
 
 def make_all(session: Session) -> int:
     """Look until the rest holds no more; how many months were made."""
-    made, is_over = 0, False
-    while not is_over:
-        more, is_over = quarter_hour_months.make(session, TODAY)
+    made = 0
+    while more := quarter_hour_months.make(session, TODAY):
         session.commit()
         made += more
     return made
@@ -127,16 +127,16 @@ def test_daily_totals_stay_what_they_are(session: Session, owner: Account) -> No
 def test_a_month_of_the_rest_a_look(session: Session, owner: Account) -> None:
     rows = b"".join(b"%d;A;05.%02d.2022 10:00;05.%02d.2022 11:00;1;Ann\n" % (n, n, n) for n in range(1, 3))
     imported(session, owner, HEAD + rows, zone=ZONE)
-    assert quarter_hour_months.make(session, TODAY) == (3 + 1, False)
-    assert quarter_hour_months.make(session, TODAY) == (1, False)
-    assert quarter_hour_months.make(session, TODAY) == (0, True)
+    assert quarter_hour_months.make(session, TODAY) == 3 + 1
+    assert quarter_hour_months.make(session, TODAY) == 1
+    assert quarter_hour_months.make(session, TODAY) == 0
 
 
 def test_who_writes_for_long_is_not_disturbed(session: Session, owner: Account, engine: sa.Engine) -> None:
     imported(session, owner, HEAD + ROWS, zone=ZONE)
     with engine.begin() as writing:
         writing.execute(sa.text("UPDATE quarter_hour SET quality = 'W' WHERE energy_wh = 500"))
-        assert quarter_hour_months.make(session, TODAY) == (0, True)
+        assert quarter_hour_months.make(session, TODAY) == 0
         session.commit()
     assert places(session) == {"quarter_hour_rest": 11_500}
     session.commit()
@@ -183,7 +183,7 @@ def test_a_period_reads_its_own_months_only(session: Session, owner: Account) ->
 
 
 def test_the_chore_looks_once_an_hour(session: Session, owner: Account) -> None:
-    chore = quarter_hour_months.Months()
+    chore = Seldom(quarter_hour_months.make_present, quarter_hour_months.LOOK_EVERY, 1)
     chore(session, None)  # type: ignore[arg-type]  # it writes no letters
     imported(session, owner, HEAD + ROWS, zone=ZONE)
     assert chore(session, None) == 0  # type: ignore[arg-type]

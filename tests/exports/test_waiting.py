@@ -15,6 +15,7 @@ from portal.core.mail import MailMessage
 from portal.core.vault import Vault
 from portal.exports import waiting
 from portal.exports.models import ExportRun
+from portal.workers.chores import Seldom
 from tests import world
 from tests.exports import scene as scenes
 from tests.exports.conftest import Sessions
@@ -137,7 +138,7 @@ def test_a_second_scheduler_finds_what_the_first_one_wrote(
 
 
 def test_the_look_takes_few_statements_and_is_seldom(session: Session, held_back: Scene) -> None:
-    watch = waiting.Watch()
+    watch = Seldom(waiting.tell, waiting.LOOK_EVERY, waiting.AT_ONCE)
     age(session, 1)
     with recorded() as statements:
         assert (watch(session, LINKS), watch(session, LINKS)) == (0, 0)

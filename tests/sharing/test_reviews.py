@@ -21,6 +21,7 @@ from portal.core.mail import MailMessage
 from portal.sharing import received, review_reminders, reviews
 from portal.sharing.reviews import Filter
 from portal.stations.models import Grant, StationGroup
+from portal.workers.chores import Seldom
 from tests import world
 from tests.statements import plan, recorded
 
@@ -281,8 +282,8 @@ def test_owners_are_reminded_once_a_year(session: Session, place: SimpleNamespac
     world.grant(session, place.group, "display", "third@x.example", **ago(400), revoked_at=clock.now())
     recent = world.station_group(session, place.stranger)
     world.grant(session, recent, "display", "sub@x.example", **ago(300))
-    assert review_reminders.remind_to_review(session, LINKS) == 1
-    assert review_reminders.remind_to_review(session, LINKS) == 0
+    assert review_reminders.remind(session, LINKS) == 1
+    assert review_reminders.remind(session, LINKS) == 0
     letter = session.scalars(sa.select(MailMessage)).one()
     assert letter.recipient == "master@x.example"
     assert "1 authorisation that nobody" in letter.body
@@ -292,15 +293,15 @@ def test_owners_are_reminded_once_a_year(session: Session, place: SimpleNamespac
 def test_what_was_confirmed_needs_no_reminder(session: Session, place: SimpleNamespace) -> None:
     grant = world.grant(session, place.group, "display", "sub@x.example", **ago(400))
     reviews.confirm(session, place.master, [grant.id])
-    assert review_reminders.remind_to_review(session, LINKS) == 0
+    assert review_reminders.remind(session, LINKS) == 0
 
 
 def test_the_chore_looks_seldom(session: Session, place: SimpleNamespace) -> None:
-    remind = review_reminders.Reminder()
+    remind = Seldom(review_reminders.remind, review_reminders.LOOK_EVERY, review_reminders.AT_ONCE)
     assert remind(session, LINKS) == 0
     world.grant(session, place.group, "display", "sub@x.example", **ago(400))
     assert remind(session, LINKS) == 0
-    assert review_reminders.Reminder()(session, LINKS) == 1
+    assert review_reminders.remind(session, LINKS) == 1
 
 
 def test_the_pages_ask_few_questions_and_read_no_table(

@@ -1,12 +1,15 @@
-"""Web on a schema that is not the present one: refused, but for the command that brings it there."""
+"""Web: a schema that is not the present one is refused, but for the command that brings it there."""
 
+import gc
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from gunicorn.config import Config
 
+from portal.workers import web
 from tests.servers.portal import environment
 from tests.servers.processes import free_port
 from tests.workers.supervised import PRODUCTION, ROOT
@@ -41,3 +44,13 @@ def test_the_command_brings_the_schema_there(tmp_path: Path, times: int) -> None
     for _ in range(times):
         assert run(tmp_path, *UPGRADE).returncode == 0
     assert run(tmp_path, sys.executable, "-c", "import wsgi").stderr == ""
+
+
+def test_no_worker_stops_to_collect_garbage_in_the_application() -> None:
+    assert "when_ready" in Config().settings, "gunicorn passes by a setting that it does not know"
+    before = len(gc.get_objects())
+    web.when_ready(None)
+    try:
+        assert len(gc.get_objects()) < before / 10
+    finally:
+        gc.unfreeze()

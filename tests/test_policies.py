@@ -2,10 +2,15 @@
 
 import ast
 import re
+from itertools import product
 from pathlib import Path
+
+import casbin
+import pytest
 
 from portal.core import authz
 from portal.stations.models import Connector, Station
+from tests.source import parsed
 
 ROOT = Path(__file__).parents[1]
 ACTION = re.compile(r"[a-z]+(_[a-z]+)*:[a-z]+(_[a-z]+)*")
@@ -30,7 +35,7 @@ def strings_in_code() -> set[str]:
     """Every string of the code that reads like an action, but those handed to the audit log and its sentences."""
     found: set[str] = set()
     for path in set((ROOT / "portal").rglob("*.py")) - {ROOT / "portal" / "audit" / "sentences.py"}:
-        tree = ast.parse(path.read_text())
+        tree = parsed(path.read_text())
         audited = {id(leaf) for node in ast.walk(tree) if is_audit(node) for leaf in ast.walk(node)}
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in audited:
@@ -50,7 +55,7 @@ def asked_in_code() -> set[str]:
     """Every string that is handed to a call which asks for an action."""
     found: set[str] = set()
     for path in (ROOT / "portal").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(parsed(path.read_text())):
             if isinstance(node, ast.Call) and name_of(node) in ASKING:
                 found |= {
                     argument.value
@@ -113,3 +118,12 @@ def test_the_fields_of_the_policy_are_columns() -> None:
     columns = {f"station.{column.key}" for column in Station.__table__.columns}
     columns |= {f"connector.{column.key}" for column in Connector.__table__.columns}
     assert authz.FIELDS - columns == {"station.image", "connector.opening_times"}
+
+
+@pytest.mark.parametrize("name", ["policy.csv", "fields.csv"])
+def test_each_action_by_itself_is_decided_as_in_the_whole_policy(name: str) -> None:
+    enforcer = casbin.Enforcer(str(authz.POLICIES / "model.conf"), str(authz.POLICIES / name))
+    actions, allowed = authz.decide(authz.POLICIES, name)
+    roles = authz.ROLES + authz.PLATFORM_ROLES + authz.LICENCE_ROLES
+    answers = {asked: enforcer.enforce_ex(*asked) for asked in product(roles, authz.LICENCES, actions)}
+    assert {asked: tuple(line) for asked, (yes, line) in answers.items() if yes} == allowed

@@ -20,6 +20,7 @@ from portal.core.languages import LANGUAGES as NAMES
 from portal.translations.__main__ import LANGUAGES, ROOT, catalogue_path, collected, existing
 from portal.transports import DeliveryError
 from tests import world
+from tests.source import parsed
 
 PLACEHOLDER = re.compile(r"%\(\w+\)\w|%%|\{\w*\}|</?\w+[^>]*>")
 WORD = re.compile(r"(?<![#\w])[A-Za-zÀ-ÿ]{3,}\b(?!=)")  # "#history" and "page=" are parts of an address
@@ -217,7 +218,7 @@ def test_a_text_that_passes_gettext_by_is_noticed(source: str) -> None:
 def bare_arguments(source: str) -> set[str]:
     """Texts of Python code that a reader sees and that are not handed to gettext: of flashes and of form fields."""
     found: set[str] = set()
-    for call in ast.walk(ast.parse(source)):
+    for call in ast.walk(parsed(source)):
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
             continue
         if call.func.id == "flash" or call.func.id.endswith("Field"):

@@ -30,7 +30,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from portal.core import authz
+from portal.core import authz, static_files
 from portal.core import db as database
 from portal.core.audit import refusals
 from portal.core.config import MAX_UPLOAD_BYTES, Settings
@@ -168,6 +168,7 @@ def create(app: Flask, settings: Settings) -> None:
     login.login_message = ""  # the page says what it is for; the default speaks English to everybody
     babel.init_app(app, locale_selector=lambda: f"{language()}_CH", timezone_selector=time_zone)
     app.register_blueprint(bp)
+    static_files.create(app)
     app.after_request(_headers)
     app.register_error_handler(NotThere, lambda _error: _error_page(404))
     app.register_error_handler(NotAllowed, lambda _error: _error_page(403))

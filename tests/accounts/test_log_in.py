@@ -4,10 +4,12 @@ from collections.abc import Callable
 from itertools import count
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
+from portal.accounts import passwords
 from portal.accounts.models import Account
 from portal.app import create_app
 from portal.core.config import Settings
@@ -30,6 +32,10 @@ def test_it_refuses_a_wrong_password_and_an_unknown_address_alike(session: Sessi
     unknown = client.post("/log-in", data={"email": "nobody@demo.example", "password": "wrong"})
     assert wrong.status_code == unknown.status_code == 422
     assert shown(wrong).replace("master@", "nobody@") == shown(unknown)
+
+
+def test_an_unknown_address_is_compared_as_slowly_as_a_known_one() -> None:
+    assert not PasswordHasher().check_needs_rehash(passwords._NOBODY)
 
 
 def test_it_sends_the_anonymous_to_the_log_in_page_and_back(client: FlaskClient) -> None:

@@ -22,6 +22,7 @@ from portal.core.audit import AuditEntry
 from portal.licences import requests
 from portal.licences.models import Kind
 from tests import world
+from tests.source import parsed
 from tests.statements import plan, recorded
 
 LogIn = Callable[[Account], FlaskClient]
@@ -212,7 +213,7 @@ def recorded_actions() -> set[str]:
     """Every action that the code hands to the audit log, as a text or as a constant of its module."""
     found: set[str] = set()
     for path in PORTAL.rglob("*.py"):
-        tree = ast.parse(path.read_text())
+        tree = parsed(path.read_text())
         constants = {
             target.id: node.value
             for node in tree.body

@@ -315,7 +315,7 @@ def test_a_choice_is_discarded(scene: Scene, logged_in: LogIn) -> None:
 
 def test_statements_do_not_grow_with_the_stations(session: Session, logged_in: LogIn) -> None:
     counts = []
-    for number in (100, 5000):
+    for number in (100, 2000):
         owner = world.account(session, f"owner{number}@x.example", Kind.AUTHORISATION)
         many_stations(session, owner, number)
         browser = logged_in(owner)
@@ -336,6 +336,6 @@ def test_statements_do_not_grow_with_the_stations(session: Session, logged_in: L
     assert counts[1][2] <= 12
     # Writing goes by batches: of pieces of the file, opening times, audit entries and links of their chain.
     assert counts[1][1] - counts[0][1] <= 3
-    assert counts[1][3] - counts[0][3] <= 2 * 5000 / 200
+    assert counts[1][3] - counts[0][3] <= 2 * 2000 / 200
     session.expire_all()
-    assert session.scalar(sa.select(sa.func.count()).where(Station.address == "New")) == 5100
+    assert session.scalar(sa.select(sa.func.count()).where(Station.address == "New")) == 2100

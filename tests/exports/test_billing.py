@@ -11,6 +11,7 @@ from portal.charging.spreading import spread
 from portal.core.config import Settings
 from tests.exports import billing
 from tests.exports.scene import Scene, charge
+from tests.source import parsed
 
 HEAD = b"identifier;period_start;energy_kwh\n"
 FIRST, SECOND = b"CH-owner-1;2026-03-28T00:00:00+01:00;", b"CH-owner-2;2026-03-28T00:00:00+01:00;"
@@ -18,7 +19,7 @@ NEXT_DAY = b"CH-owner-1;2026-03-29T00:00:00+01:00;0.070\nCH-owner-2;2026-03-29T0
 
 
 def test_it_knows_nothing_of_the_portal() -> None:
-    tree = ast.parse(Path(billing.__file__).read_text())
+    tree = parsed(Path(billing.__file__).read_text())
     named = [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     named += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
     assert {name.partition(".")[0] for name in named} == {"collections", "datetime", "zoneinfo", "sqlalchemy"}

@@ -49,8 +49,8 @@ def morning(hour: float = 6, days: int = 0) -> datetime:
 def sent(session: Session, at: datetime) -> list[MailMessage]:
     digests.send(session, LINKS, at)
     session.commit()
-    found = session.scalars(sa.select(MailMessage).where(MailMessage.subject.startswith("Exports:")))
-    return list(found.all())
+    found = sa.select(MailMessage).where(MailMessage.subject.startswith("Exports:")).order_by(MailMessage.id)
+    return list(session.scalars(found).all())
 
 
 @pytest.mark.parametrize("revoked", [True, False])

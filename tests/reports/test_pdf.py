@@ -131,23 +131,23 @@ def test_the_parts_of_a_long_report_make_one(monkeypatch: pytest.MonkeyPatch, at
     """Every row once and in order, no gap between the parts, every page numbered, every cell tagged."""
     monkeypatch.setattr(pdf, "ROWS_AT_ONCE", at_once)
     told: list[int] = []
-    document, words = made(report(), rows(430), told=told.append), pdf._Words("en", ZURICH)
-    assert starts(document) == [words.moment(row.started_at) for row in rows(430)]
+    document, words = made(report(), rows(260), told=told.append), pdf._Words("en", ZURICH)
+    assert starts(document) == [words.moment(row.started_at) for row in rows(260)]
     assert told == sorted(told)
-    assert told[-1] == 430
+    assert told[-1] == 260
     ends = [page.get_textpage().get_text_bounded().splitlines()[-1] for page in document]
     assert ends == [f"Piquet Page {number} of {len(document)}" for number in range(1, len(document) + 1)]
     full = [page.get_textpage().get_text_bounded().count("Garage ") for page in document][1:-1]
     assert max(full) - min(full) <= 1, "no page but the first and the last has room left"
     tags = Tags(document)
     rows_of_sums, headings = 2, len(document)  # the headings of the sessions stand on every page
-    assert tags.kinds["TR"] == 430 + headings + rows_of_sums + 1
+    assert tags.kinds["TR"] == 260 + headings + rows_of_sums + 1
     assert tags.kinds["H1"] == 1
 
 
 def test_its_objects_are_where_the_file_says() -> None:
     """pypdfium2 repairs a file that is not sound without a word; qpdf's rules are checked by hand here."""
-    data = pdf_bytes(report(), rows(430))
+    data = pdf_bytes(report(), rows(260))
     start = int(data.rpartition(b"startxref\n")[2].split()[0])
     assert data[start:].split(b"\n")[0].endswith(b" 0 obj")
     table = zlib.decompress(data[start:].partition(b"stream\n")[2].rpartition(b"\nendstream")[0])
@@ -155,7 +155,7 @@ def test_its_objects_are_where_the_file_says() -> None:
     for number, (kind, place) in enumerate(places):
         if kind == 1:
             assert data[place:].startswith(b"%d 0 obj\n" % number)
-    assert sum(kind == 2 for kind, _place in places) > 430 * 9
+    assert sum(kind == 2 for kind, _place in places) > 260 * 9
 
 
 def test_what_somebody_typed_is_no_markup() -> None:

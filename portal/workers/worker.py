@@ -6,6 +6,7 @@ One queue per process: an RQ worker that listens to two loses jobs when it is ki
 import logging
 import os
 import sys
+from pkgutil import resolve_name
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -49,6 +50,7 @@ def main(queue_name: str) -> int:
     except SettingsError as error:
         sys.exit(f"piquet: {error}")
     sessions.kw["bind"].dispose()  # a job inherits no connection
+    resolve_name(background.QUEUES[queue_name])  # what jobs import is imported once, before they are forked off
     worker = QueueWorker(
         [queue_name],
         connection=background.worker_connection(settings.redis_url),

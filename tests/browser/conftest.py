@@ -6,7 +6,7 @@ They end with these tests: Playwright keeps an event loop running in this thread
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, StorageState, ViewportSize, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 
 from tests.servers.portal import Portal, run_portal
 
@@ -41,22 +41,30 @@ def chromium(chromium_path: str) -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def cookies(demo: Portal) -> dict[str, StorageState]:
-    """By a demo account's name what a browser keeps that is logged in: the portal lets one address log in ten times
-    a minute, and the stories do it more often."""
+def contexts() -> dict[str, BrowserContext]:
+    """By a demo account's name its browser, logged in: the portal lets one address log in ten times a minute, and the
+    stories do it more often. They end with Chromium."""
     return {}
 
 
 @pytest.fixture
-def log_in(demo: Portal, chromium: Browser, cookies: dict[str, StorageState]) -> Iterator[LogIn]:
-    """A function: a demo account's name → a page in a browser of its own in which it is logged in."""
-    contexts: list[BrowserContext] = []
+def log_in(demo: Portal, chromium: Browser, contexts: dict[str, BrowserContext]) -> Iterator[LogIn]:
+    """A function: a demo account's name → a page in its browser, in which it is logged in; with options in a browser of
+    its own."""
+    opened: list[Page | BrowserContext] = []
 
     def open_page(name: str, **options: object) -> Page:
-        settings = {"locale": "en-GB", "viewport": DESKTOP, "storage_state": cookies.get(name)} | options
-        context = chromium.new_context(base_url=demo.url, **settings)
-        contexts.append(context)
-        page = context.new_page()
+        own = contexts.get(name)
+        if own is None or options:
+            kept = own.storage_state() if own else None
+            settings = {"locale": "en-GB", "viewport": DESKTOP, "storage_state": kept} | options
+            own = chromium.new_context(base_url=demo.url, **settings)
+            if options:
+                opened.append(own)
+            else:
+                contexts[name] = own
+        page = own.new_page()
+        opened.append(page)
         page.set_default_timeout(15_000)
         page.goto("/")
         if page.url != f"{demo.url}/":
@@ -64,9 +72,8 @@ def log_in(demo: Portal, chromium: Browser, cookies: dict[str, StorageState]) ->
             page.fill("[name=password]", PASSWORD)
             page.click("main button[type=submit]")
             page.wait_for_url("**/")
-            cookies[name] = context.storage_state()
         return page
 
     yield open_page
-    for context in contexts:
-        context.close()
+    for one in reversed(opened):
+        one.close()

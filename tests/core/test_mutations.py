@@ -38,6 +38,7 @@ from tests import test_guards, world
 from tests.core import small_world
 from tests.core import test_authz as decisions
 from tests.core import test_authz_small_worlds as small_worlds
+from tests.test_policies import decided_as_a_whole
 
 if TYPE_CHECKING:
     from tests.servers.postgres import PostgresServer
@@ -397,7 +398,6 @@ MISTAKES_IN_THE_POLICY = {
     "administrate writes less than manage": ("fields.csv", "g, administrate, manage\n", ""),
     "the owner cannot write the reference": ("fields.csv", "p, owner, any, station.reference\n", ""),
     "the model forgets the licence": ("model.conf", ' && (p.licence == "any" || r.licence == p.licence)', ""),
-    "the model forgets the action": ("model.conf", "r.act == p.act && ", ""),
     "the model forgets the role": ("model.conf", "g(r.role, p.role) && ", ""),
     "the model reads the roles backwards": ("model.conf", "g(r.role, p.role)", "g(p.role, r.role)"),
     "what is not denied is allowed": (
@@ -425,6 +425,15 @@ def test_a_mistake_in_the_policy_is_seen(
     monkeypatch.setattr(authz, "WRITABLE", writable)
     with pytest.raises(AssertionError):
         prove(scene)
+
+
+def test_a_model_that_forgets_the_action_is_seen(tmp_path: Path) -> None:
+    """Actions are decided one by one, so it would change nothing; all at once they must be decided alike."""
+    shutil.copytree(authz.POLICIES, tmp_path / "policies")
+    file = tmp_path / "policies" / "model.conf"
+    file.write_text(file.read_text().replace("r.act == p.act && ", ""))
+    for name in ("policy.csv", "fields.csv"):
+        assert decided_as_a_whole(tmp_path / "policies", name) != authz.decide(tmp_path / "policies", name)[1]
 
 
 @contextmanager

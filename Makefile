@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNS := $(VENV)/.runs
 DEVELOPS := $(VENV)/.develops
-# Servers of a test run go to temporary folders; nothing of this machine's settings reaches them.
-CLEAN := env -u DATABASE_URL -u REDIS_URL -u SECRET_KEY -u VAULT_KEYS -u MAIL_URL -u DATA_DIR -u PUBLIC_URL
+# Servers of a test run go to temporary folders; nothing of this machine's settings reaches them. A test run starts some
+# hundred processes: where Python may not keep what it compiled, each of them compiles the whole portal again.
+CLEAN := env -u DATABASE_URL -u REDIS_URL -u SECRET_KEY -u VAULT_KEYS -u MAIL_URL -u DATA_DIR -u PUBLIC_URL \
+	-u PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo run test test-deep lint bench vault-key messages clean
 

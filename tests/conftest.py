@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["tests.servers.fixtures"]
 
 passwords.hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # the real one costs 50 ms a log-in
+NOBODY, passwords._NOBODY = passwords._NOBODY, passwords.hasher.hash("nobody")  # and as much for unknown addresses
 # The files that take longest, each a minute or more: begun first, so that no process is left alone with one at the end.
 LONGEST = ("browser/test_pages", "core/test_authz_random", "exports/test_crashes", "browser/", "test_one_filter",
            "workers/test_supervisor", "demo/", "test_matrix", "core/test_mutations")  # fmt: skip

@@ -9,13 +9,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from portal.accounts import passwords
 from portal.accounts.models import Account
 from portal.app import create_app
 from portal.core.config import Settings
 from portal.core.web import limiter
 from tests import world
 from tests.accounts.post import shown
+from tests.conftest import NOBODY
 
 CLIENTS = (f"192.0.2.{number}" for number in count(1))
 
@@ -35,7 +35,7 @@ def test_it_refuses_a_wrong_password_and_an_unknown_address_alike(session: Sessi
 
 
 def test_an_unknown_address_is_compared_as_slowly_as_a_known_one() -> None:
-    assert not PasswordHasher().check_needs_rehash(passwords._NOBODY)
+    assert not PasswordHasher().check_needs_rehash(NOBODY)
 
 
 def test_it_sends_the_anonymous_to_the_log_in_page_and_back(client: FlaskClient) -> None:

@@ -19,7 +19,7 @@ _USER = "postgres"
 # Nothing written here needs to survive a power cut, which makes the tests several times faster.
 _SETTINGS = (
     "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=100",
-    "shared_buffers=64MB", "timezone=UTC", "log_min_messages=fatal",
+    "shared_buffers=64MB", "timezone=UTC", "log_min_messages=fatal", "jit=off",
 )  # fmt: skip
 _KEPT = ("synchronous_commit=on", "full_page_writes=on", "autovacuum=on")
 

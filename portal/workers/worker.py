@@ -51,15 +51,15 @@ def main(queue_name: str) -> int:
         sys.exit(f"piquet: {error}")
     sessions.kw["bind"].dispose()  # a job inherits no connection
     resolve_name(background.QUEUES[queue_name])  # what jobs import is imported once, before they are forked off
-    worker = QueueWorker(
-        [queue_name],
-        connection=background.worker_connection(settings.redis_url),
-        worker_ttl=WORKER_TTL_SECONDS,
-        job_monitoring_interval=MONITORING_SECONDS,
-        maintenance_interval=MAINTENANCE_SECONDS,
-        log_job_description=False,
-    )
     try:
+        worker = QueueWorker(
+            [queue_name],
+            connection=background.worker_connection(settings.redis_url),
+            worker_ttl=WORKER_TTL_SECONDS,
+            job_monitoring_interval=MONITORING_SECONDS,
+            maintenance_interval=MAINTENANCE_SECONDS,
+            log_job_description=False,
+        )
         worker.work(logging_level="WARNING")
     except RedisError as error:
         log.warning("the worker of %s ends without its queue: %s", queue_name, error)

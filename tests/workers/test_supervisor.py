@@ -94,7 +94,7 @@ def test_what_was_killed_is_started_again_and_work_goes_on(portal: Supervised, p
 
 def test_it_is_quiet_and_its_log_has_one_format(portal: Supervised) -> None:
     assert portal.out.rstrip().splitlines()[-1].startswith("Ctrl-C stops everything")
-    assert [line for line in portal.err.splitlines() if not LOG_LINE.match(line)] == []
+    assert all(map(LOG_LINE.match, portal.err.splitlines())), portal.err
     assert "queue ended (status -9) and is started again" in portal.err
 
 

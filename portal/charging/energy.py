@@ -23,7 +23,7 @@ from portal.formats.rows import Meter, MeterPeriod, Series
 QUARTER = timedelta(minutes=15)
 RESOLUTION = timedelta(microseconds=1)
 CONNECTORS_AT_ONCE = 200
-WITH_QUARTERS_AT_ONCE = 40  # a month of one connector is 2,976 quarter hours, about 120 KB while it is read
+WITH_QUARTERS_AT_ONCE = 25  # a month of one connector is 2,976 quarter hours, about 120 KB while it is read
 
 Span = tuple[datetime, datetime]
 Stamps = dict[datetime, tuple[int, str]]  # quarter hour -> its energy and its quality
@@ -58,17 +58,25 @@ def meter_periods(
     """One row per source, in their order, for the period from `starts_at` to before `ends_at` (UTC, on quarter hours).
 
     With `quarters` each row carries every quarter hour of the period, with `register` its running virtual register: two
-    SQL statements per 200 connectors, or 40 with quarter hours; a third for the register.
+    SQL statements per 200 connectors, or 25 with quarter hours; a third for the register.
     """
     period = (starts_at, ends_at)
-    for some in _portions(sources, WITH_QUARTERS_AT_ONCE if quarters else CONNECTORS_AT_ONCE):
-        if len(some) == 1 and (some[0].driver_id is not None or len(some[0].connector_ids) > 1):
-            totals = [_of_many(session, some[0], period)]
-        else:
-            totals = _of_single(session, some, period, quarters=quarters)
-        registers = _registers(session, some, ends_at) if register else [None] * len(some)
-        for source, total, register_wh in zip(some, totals, registers, strict=True):
-            yield _row(source, total, period, register_wh, quarters=quarters)
+    portions = _portions(sources, WITH_QUARTERS_AT_ONCE if quarters else CONNECTORS_AT_ONCE)
+    with quarter_columns.Reader(session, period) as reader:
+        some = next(portions, [])
+        while some:
+            totals = (
+                [_of_many(session, some[0], period)]
+                if _is_many(some[0])
+                else _of_single(session, some, period, reader, quarters=quarters)
+            )
+            registers = _registers(session, some, ends_at) if register else [None] * len(some)
+            following = next(portions, [])
+            if quarters and following and not _is_many(following[0]):
+                reader.ask(_connector_ids(following))
+            for source, total, register_wh in zip(some, totals, registers, strict=True):
+                yield _row(source, total, period, register_wh, quarters=quarters)
+            some = following
 
 
 def last_at(session: Session, connector_ids: Sequence[int]) -> datetime | None:
@@ -105,10 +113,9 @@ def _coverage(
 
 def _portions(sources: Iterable[EnergySource], at_once: int) -> Iterator[list[EnergySource]]:
     """Sources in their order: those of one connector many at a time, virtual meters each alone."""
-    singles = groupby(sources, lambda source: source.driver_id is None and len(source.connector_ids) <= 1)
-    for single, run in singles:
+    for many, run in groupby(sources, _is_many):
         waiting = iter(run)
-        while portion := list(islice(waiting, at_once if single else 1)):
+        while portion := list(islice(waiting, 1 if many else at_once)):
             yield portion
 
 
@@ -117,13 +124,24 @@ def _in_parts(connector_ids: Sequence[int]) -> Iterator[Sequence[int]]:
         yield connector_ids[first : first + CONNECTORS_AT_ONCE]
 
 
-def _of_single(session: Session, sources: Sequence[EnergySource], period: Span, *, quarters: bool) -> list[_Total]:
+def _is_many(source: EnergySource) -> bool:
+    """Whether it is a virtual meter, whose energy is added up."""
+    return source.driver_id is not None or len(source.connector_ids) > 1
+
+
+def _connector_ids(sources: Sequence[EnergySource]) -> list[int]:
+    return sorted({connector_id for source in sources for connector_id in source.connector_ids})
+
+
+def _of_single(
+    session: Session, sources: Sequence[EnergySource], period: Span, reader: quarter_columns.Reader, *, quarters: bool
+) -> list[_Total]:
     """Totals of sources with one connector each: summed by the database where nothing is missing and no quarter is
     wanted, else quarter by quarter."""
-    connector_ids = sorted({connector_id for source in sources for connector_id in source.connector_ids})
+    connector_ids = _connector_ids(sources)
     gaps = uncovered(session, connector_ids, *period)
     if quarters or any(gaps.values()):
-        by_connector = _totals_by_quarter(session, connector_ids, period, gaps)
+        by_connector = _totals_by_quarter(reader, connector_ids, period, gaps)
     else:
         by_connector = _sums(session, connector_ids, period)
     empty = _total(_filled({}, [], period)) if quarters else _Total()
@@ -141,9 +159,9 @@ def _sums(session: Session, connector_ids: Sequence[int], period: Span) -> dict[
 
 
 def _totals_by_quarter(
-    session: Session, connector_ids: Sequence[int], period: Span, gaps: Mapping[int, list[Span]]
+    reader: quarter_columns.Reader, connector_ids: Sequence[int], period: Span, gaps: Mapping[int, list[Span]]
 ) -> dict[int, _Total]:
-    held, count = quarter_columns.held(session, connector_ids, period), (period[1] - period[0]) // QUARTER
+    held, count = reader.take(connector_ids), (period[1] - period[0]) // QUARTER
     totals = {}
     for connector_id in connector_ids:
         spans = _merged(

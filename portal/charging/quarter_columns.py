@@ -8,9 +8,10 @@ import sys
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy.orm import Session
 
@@ -19,6 +20,7 @@ MICROSECOND = timedelta(microseconds=1)
 POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 
 Span = tuple[datetime, datetime]
+Row = tuple[int, bytes, bytes, str]  # connector, instants, amounts, qualities
 
 # Rows in the order of the primary key; each group keeps it. A length of 8 bytes for an instant and an amount.
 POSTGRESQL = """
@@ -45,15 +47,43 @@ class Held(NamedTuple):
     quality: str
 
 
-def held(session: Session, connector_ids: Sequence[int], period: Span) -> dict[int, Held]:
-    """The rows of each connector that has any in the period; one SQL statement."""
-    if session.get_bind().dialect.name == "sqlite":
-        return _sqlite(session, connector_ids, period)
-    driver = session.connection().connection.driver_connection
-    assert driver is not None
+class Reader:
+    """The rows of a period, for some connectors after others. While those of some are written, PostgreSQL may read the
+    next ones already: two processors work instead of one after the other. It is done on the session's own connection,
+    in its transaction; whatever else the session asks meanwhile waits for it. Closing waits as well."""
+
+    def __init__(self, session: Session, period: Span) -> None:
+        self._session, self._period = session, period
+        self._is_sqlite = session.get_bind().dialect.name == "sqlite"
+        self._thread = ThreadPoolExecutor(1)  # begins with the first question
+        self._asked: Future[list[Row]] | None = None
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+
+    def ask(self, connector_ids: Sequence[int]) -> None:
+        """Begin to read the rows that `take` is called for next."""
+        if not self._is_sqlite:
+            driver = self._session.connection().connection.driver_connection
+            self._asked = self._thread.submit(_postgresql, driver, connector_ids, self._period)
+
+    def take(self, connector_ids: Sequence[int]) -> dict[int, Held]:
+        """The rows of each connector that has any in the period; one SQL statement, unless `ask` has sent it."""
+        if self._is_sqlite:
+            return _sqlite(self._session, connector_ids, self._period)
+        if self._asked is None:
+            self.ask(connector_ids)
+        assert self._asked is not None
+        rows, self._asked = self._asked.result(), None
+        return {row[0]: _held(row[1], row[2], row[3], self._period) for row in rows}
+
+
+def _postgresql(driver: Any, connector_ids: Sequence[int], period: Span) -> list[Row]:
     with driver.cursor(binary=True) as cursor:
-        cursor.execute(POSTGRESQL, (list(connector_ids), *period))
-        return {row[0]: _held(row[1], row[2], row[3], period) for row in cursor}
+        return cursor.execute(POSTGRESQL, (list(connector_ids), *period)).fetchall()  # type: ignore[no-any-return]
 
 
 def _held(instants: bytes, amounts: bytes, quality: str, period: Span) -> Held:

@@ -219,13 +219,13 @@ def test_the_number_of_statements_is_two_per_portion(
     for connector in connectors if covered else ():
         _cover(session, connector, MIDNIGHT, MIDNIGHT + DAY)
     session.flush()
-    read, real = [], quarter_columns.held  # it goes past SQLAlchemy on PostgreSQL
+    read, real = [], quarter_columns.Reader.take  # it goes past SQLAlchemy on PostgreSQL
 
-    def held(session: Session, some: list[int], period: quarter_columns.Span) -> dict[int, quarter_columns.Held]:
+    def take(reader: quarter_columns.Reader, some: list[int]) -> dict[int, quarter_columns.Held]:
         read.append(some)
-        return real(session, some, period)
+        return real(reader, some)
 
-    monkeypatch.setattr(quarter_columns, "held", held)
+    monkeypatch.setattr(quarter_columns.Reader, "take", take)
     with recorded() as seen:
         assert len(list(meter_periods(session, _sources(connectors), MIDNIGHT, MIDNIGHT + DAY))) == 3
     tables = [statement.partition("FROM ")[2].split()[0] for statement, *_ in seen]
@@ -245,8 +245,45 @@ def test_a_connector_that_charges_all_day(session: Session, connectors: list[Con
     if lacking is not None:
         _charge(session, connectors[0], MIDNIGHT + 20 * QUARTER, 1_000, quality="E")
     _check(session, _sources(connectors)[0], MIDNIGHT, MIDNIGHT + DAY)
-    held = quarter_columns.held(session, [connectors[0].id], (MIDNIGHT, MIDNIGHT + DAY))[connectors[0].id]
+    with quarter_columns.Reader(session, (MIDNIGHT, MIDNIGHT + DAY)) as reader:
+        held = reader.take([connectors[0].id])[connectors[0].id]
     assert (held.numbers is None) == (lacking is None)
+
+
+def test_the_next_ones_are_read_while_some_are_written(
+    session: Session, owner: Account, connectors: list[Connector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(energy, "WITH_QUARTERS_AT_ONCE", 1)
+    for number, connector in enumerate(connectors):
+        _charge(session, connector, MIDNIGHT, 10 + number)
+    virtual = EnergySource(_meter("d"), (connectors[2].id,), _driver(session, owner))
+    sources = [*_sources(connectors[:2]), virtual, *_sources(connectors[2:])]
+    asked, real = [], quarter_columns.Reader.ask
+
+    def ask(reader: quarter_columns.Reader, some: list[int]) -> None:
+        asked.append(some)
+        real(reader, some)
+
+    monkeypatch.setattr(quarter_columns.Reader, "ask", ask)
+    rows = meter_periods(session, sources, MIDNIGHT, MIDNIGHT + DAY, quarters=True)
+    found = [next(rows).energy_wh]
+    assert [connectors[1].id] in asked
+    assert session.get_one(Account, owner.id, populate_existing=True) is owner, "the session answers meanwhile"
+    found += [row.energy_wh for row in rows]
+    assert found == [10, 11, 0, 12]
+    assert asked.count([connectors[1].id]) == asked.count([connectors[2].id]) == 1
+
+
+def test_who_reads_no_further_keeps_a_session_that_works(
+    session: Session, connectors: list[Connector], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(energy, "WITH_QUARTERS_AT_ONCE", 1)
+    rows = meter_periods(session, _sources(connectors), MIDNIGHT, MIDNIGHT + DAY, quarters=True)
+    next(rows)
+    rows.close()
+    _charge(session, connectors[0], MIDNIGHT, 7)
+    session.flush()
+    assert next(meter_periods(session, _sources(connectors), MIDNIGHT, MIDNIGHT + DAY)).energy_wh == 7
 
 
 def test_a_big_virtual_meter_is_read_in_portions(

@@ -59,6 +59,14 @@ def test_no_code_marks_text_as_safe_html() -> None:
     assert not marking, "markup is written in templates, where it is escaped"
 
 
+def test_a_cell_with_a_detail_keeps_its_parts_below_each_other_on_a_phone() -> None:
+    """On a phone a cell lays out what stands in it side by side: several parts are one, in a `<div>`."""
+    for path in TEMPLATES:
+        cells = re.findall(r"<(?:td|th scope=\"row\")[^>]*>(.*?)</t[dh]>", COMMENT.sub("", path.read_text()), re.DOTALL)
+        for cell in cells:
+            assert 'class="detail"' not in cell or cell.lstrip().startswith("<div"), f"{path}: {cell}"
+
+
 def test_every_form_that_posts_carries_its_token() -> None:
     for path in TEMPLATES:
         forms = re.findall(r"<form\b[^>]*method=\"post\".*?</form>", COMMENT.sub("", path.read_text()), re.DOTALL)

@@ -175,15 +175,19 @@ def _is_one_of(pairs: Sequence[tuple[str, str]]) -> sa.ColumnElement[bool]:
     return sa.or_(sa.false(), *allowed)
 
 
+AS_IT_IS = {"imagined": False}
+
+
 @contextmanager
 def imagining(session: Session, held: sa.Select[*tuple[Any, ...]]) -> Iterator[int]:
     """While it lasts nobody is anything to any station group, but for one account whose id it gives and that is
     nobody's: it is what these rows say, which have the columns of `standing`. What it sees is found by the very
-    statements that ask for an account; it owns nothing."""
+    statements that ask for an account; it owns nothing. Statements with the execution options AS_IT_IS ask about what
+    everybody really is."""
     rows = held.cte(standing.name)  # within a statement it hides the view of this name
 
     def hide_the_view(asked: ORMExecuteState) -> None:
-        if asked.is_select:
+        if asked.is_select and asked.execution_options.get("imagined", True):
             asked.statement = asked.statement.add_cte(rows)  # type: ignore[attr-defined]  # every select has it
 
     event.listen(session, "do_orm_execute", hide_the_view)

@@ -127,7 +127,11 @@ def test_the_exports_are_those_he_sees_of_what_is_mine(
     ]
     assert told == ["Of the master", "Of the sub"]
     assert "Format of" not in page
-    assert "Of the master" in sub.get("/exports").text
+    own = sub.get("/exports").text
+    assert "Of the master" in own
+    for shown in (page, own):  # the tasks stand as they do, whoever looks
+        assert "Waiting" in shown
+        assert "Stopped" not in shown
 
 
 def test_a_session_that_he_does_not_see_is_not_there(

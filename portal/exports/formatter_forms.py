@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from flask_babel import gettext
 from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import BooleanField, IntegerField, RadioField, SelectField, StringField
@@ -273,11 +274,16 @@ class FormatterForm(FlaskForm):  # type: ignore[misc]  # Flask-WTF ships no type
 
     def show(self, broken: RuleBroken) -> None:
         """Put the rule's message at the field that holds the setting."""
+        forms.show(self, RuleBroken(self._holds(broken.field), broken.message, **broken.params))
+
+    def words(self, broken: RuleBroken) -> str:
+        """The rule's message, with the field that holds the setting in front."""
+        text, name = forms.words(broken), self._holds(broken.field)
+        return gettext("%(label)s: %(error)s", label=self[name].label.text, error=text) if name in self else text
+
+    def _holds(self, setting: str) -> str:
         shown = SHOWN.get(self.format.data, ())
-        name = next(
-            (name for name, setting in NAMED.items() if setting == broken.field and name in shown), broken.field
-        )
-        forms.show(self, RuleBroken(name, broken.message, **broken.params))
+        return next((name for name, named in NAMED.items() if named == setting and name in shown), setting)
 
     @property
     def further(self) -> tuple[str, ...]:

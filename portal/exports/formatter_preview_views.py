@@ -94,7 +94,7 @@ def live(form: FormatterForm, sources: SourcesForm) -> Live:
         wanted = form.wanted()
         formatters.check(wanted)
     except RuleBroken as broken:
-        return Live([], forms.words(broken))
+        return Live([], form.words(broken))
     except ValueError:
         return Live([], gettext("Choose a format and an identifier."))
     if not sources.station_group.choices:

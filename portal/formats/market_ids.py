@@ -47,6 +47,8 @@ def check_company(field: str, scheme: Scheme, code: str, *, unchecked: bool = Fa
     right too, unless `unchecked`: some in the field are wrong and used all the same."""
     if scheme not in SCHEMES:
         raise SettingsError(field, "Choose one of %(choices)s.", choices=" ".join(SCHEMES))
+    if not code:
+        raise SettingsError(field, "This must be filled in.")
     if scheme == "eic":
         if not EIC.fullmatch(code):
             raise SettingsError(field, "An EIC has 16 characters, such as 12X-EXAMPLE----Z.")

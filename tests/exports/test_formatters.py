@@ -295,7 +295,12 @@ def test_without_meters_the_preview_shows_samples(browser: FlaskClient) -> None:
 
 
 def test_the_preview_says_what_is_wrong(browser: FlaskClient) -> None:
-    assert "Unknown: nonsense" in browser.post("/exports/formatters/preview", data=CSV | {"columns": "nonsense"}).text
+    def told(form: dict[str, str]) -> str:
+        return browser.post("/exports/formatters/preview", data=form).text
+
+    assert "Columns: Unknown: nonsense" in told(CSV | {"columns": "nonsense"})
+    assert "Code of the sender: This must be filled in." in told(SDAT | {"sender": ""})
+    assert "Code of the receiver: The last character" in told(SDAT | {"receiver": "12X-EXAMPLE----1"})
     assert browser.post("/exports/formatters/preview", data={}).status_code == 200
 
 

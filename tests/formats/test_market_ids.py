@@ -69,7 +69,7 @@ def test_it_accepts_codes_of_companies(scheme: Scheme, code: str) -> None:
         ("gln", "4012345678902", "should be 1"),
         ("gln", "401234567890", "13 digits"),
         ("bdew", "990000000000٢", "13 digits"),
-        ("bdew", "", "13 digits"),
+        ("bdew", "", "must be filled in"),
         ("duns", "4012345678901", "Choose one of eic gln bdew"),
     ],
 )

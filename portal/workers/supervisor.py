@@ -13,7 +13,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Any
+from types import FrameType
 
 from portal.accounts import operations, queries
 from portal.accounts.links import Links, Purpose
@@ -28,7 +28,7 @@ from portal.workers.valkey import start_server
 
 log = logging.getLogger("portal.workers.supervisor")
 READY_SECONDS = 60
-LOOK_SECONDS = 0.2
+LOOK_SECONDS, AGAIN_SECONDS = 0.2, 0.05
 PROGRAMS_SECONDS, SERVERS_SECONDS = 8, 4  # to end by themselves; service managers kill after 90, people sooner
 QUICK_DEATH_SECONDS, MOST_QUICK_DEATHS = 10, 5
 
@@ -39,17 +39,28 @@ class Ended(Exception):
 
 class Ending:
     """Whether a signal has asked to end. Python loses what a signal handler raises while a process is being forked, so
-    it is raised from there only in the long steps that start no process; elsewhere `check` asks."""
+    it is raised from there only in the long steps that start no process; elsewhere `check` asks. It is lost in a
+    destructor too: there the handler asks again a little later."""
 
     asked = False
     _at_once = False
 
     @classmethod
-    def ask(cls, *_: Any) -> None:
+    def listen(cls) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGALRM):
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means to go on
+                signal.signal(number, cls._ask)
+
+    @classmethod
+    def _ask(cls, _number: int, frame: FrameType | None) -> None:
         cls.asked = True
-        if cls._at_once:
-            cls._at_once = False
-            raise Ended
+        if not cls._at_once:
+            return
+        if _in_destructor(frame):
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+            return
+        cls._at_once = False
+        raise Ended
 
     @classmethod
     def check(cls) -> None:
@@ -78,12 +89,16 @@ class Ending:
         cls.check()
 
 
+def _in_destructor(frame: FrameType | None) -> bool:
+    while frame and frame.f_code.co_name != "__del__":
+        frame = frame.f_back
+    return frame is not None
+
+
 def main(demo: bool) -> int:
     """Run until told to stop; the exit status is 1 when something could not start or keeps dying."""
     logs.set_up()
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:  # nohup means to go on
-            signal.signal(number, Ending.ask)
+    Ending.listen()
     try:
         return _start_alone(demo)
     except SettingsError as error:

@@ -51,7 +51,7 @@ def marks(page: str) -> list[str]:
 
 
 def rows(page: str) -> list[str]:
-    return re.findall(r'<th scope="row"><a href="/stations/\d+">([^<]*)</a>', page)
+    return re.findall(r'<th scope="row"><div><a href="/stations/\d+">([^<]*)</a>', page)
 
 
 def test_the_owner_sees_his_stations_where_they_are(placed: Scene, logged_in: LogIn) -> None:

@@ -55,6 +55,13 @@ class Supervised:
         """The processes of this DATA_DIR whose command line has all the words; the ended ones have none."""
         return {pid for pid, command in self._commands() if all(word in command for word in words)}
 
+    def first(self, *words: str) -> int:
+        """Of these processes the one that started the others; numbers begin anew at times, so it is not the lowest."""
+        pids = self.pids(*words)
+        parents = {pid: int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]) for pid in pids}
+        (pid,) = (pid for pid, parent in parents.items() if parent not in pids)
+        return pid
+
     def _commands(self) -> Iterator[tuple[int, str]]:
         mark = f"DATA_DIR={self.data_dir}\0".encode()
         for folder in Path("/proc").glob("[0-9]*"):

@@ -86,7 +86,7 @@ def test_a_port_in_use_is_refused(portal: Supervised, tmp_path: Path) -> None:
 def test_what_was_killed_is_started_again_and_work_goes_on(portal: Supervised, part: str) -> None:
     wait_for(lambda: portal.pids(*PARTS[part]))
     before = portal.pids(*PARTS[part])
-    kill(min(before), signal.SIGKILL)
+    kill(portal.first(*PARTS[part]), signal.SIGKILL)
     wait_for(lambda: portal.pids(*PARTS[part]) and not portal.pids(*PARTS[part]) & before)
     wait_for(lambda: portal.get("/healthz")[0] == 200)
     work_is_done(f"unix://{portal.data_dir / 'valkey.sock'}", portal.home / f"proof of {part}")
@@ -123,6 +123,31 @@ def test_killed_outright_it_leaves_nothing_and_starts_again(servers: dict[str, s
         assert portal.get("/healthz")[0] == 200
         assert portal.seconds_to_end(signal.SIGINT) < END_SECONDS
         assert portal.process.returncode == 0
+
+
+DESTRUCTOR = """
+import os, signal
+from portal.workers.supervisor import Ended, Ending
+
+class Asked:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        sum(range(3))  # Python calls the handler of a signal between two steps of its own
+
+Ending.listen()
+try:
+    with Ending.at_once():
+        Asked()
+        while True:
+            pass
+except Ended:
+    print("ended")
+"""
+
+
+def test_a_signal_in_the_middle_of_a_destructor_is_heard() -> None:
+    done = subprocess.run([sys.executable, "-c", DESTRUCTOR], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.stderr) == ("ended\n", "")
 
 
 def test_it_ends_at_once_while_it_is_still_starting(tmp_path: Path) -> None:

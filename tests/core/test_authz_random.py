@@ -579,7 +579,7 @@ def run(machine: type[Histories], examples: int) -> None:
 
 
 def test_random_histories_agree_with_the_model(histories: type[Histories], database_url: str) -> None:
-    run(histories, 150 if database_url.startswith("sqlite") else 60)  # PostgreSQL takes three times as long
+    run(histories, 60 if database_url.startswith("sqlite") else 25)  # PostgreSQL takes three times as long
 
 
 @pytest.mark.deep

@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
+from portal import models
+
 Statement = tuple[str, Any]
 TRANSACTION = re.compile(r"\s*(BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|SET|PRAGMA)\b", re.IGNORECASE)
 FULL_SCAN = re.compile(r"(?:SCAN|Seq Scan on) (station|connector)\b(?! VIRTUAL)")
@@ -42,6 +44,21 @@ def full_scans(session: Session, statements: list[Statement]) -> list[str]:
     """The plans that read all stations or all connectors there are."""
     plans = [plan(session, statement) for statement in statements]
     return [plan for plan in plans if FULL_SCAN.search(plan)]
+
+
+def large_tables(session: Session, at_least: int) -> set[str]:
+    """The tables with so many rows, partitions by their own names."""
+    tables = models.Base.metadata.sorted_tables
+    counts = {table.name: session.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables}
+    if session.get_bind().dialect.name == "postgresql":
+        partitions = session.scalars(
+            sa.text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")
+        ).all()
+        counts |= {
+            name: session.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0 for name in partitions
+        }
+    session.rollback()  # or a browser waits for SQLite's lock
+    return {name for name, count in counts.items() if count >= at_least}
 
 
 def scans_of(session: Session, statements: list[Statement], tables: set[str]) -> list[str]:

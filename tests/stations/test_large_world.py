@@ -13,9 +13,8 @@ from benchmarks import browsers, large_world
 from benchmarks.large_world import LARGE, OPERATOR, PARTNERS, TYPICAL, email
 from portal.core import clock
 from portal.core.db import session_factory
-from portal.models import Base
 from portal.stations.models import Grant, StationGroup, StationGroupStation
-from tests.statements import plan, recorded, scans_of
+from tests.statements import large_tables, plan, recorded, scans_of
 
 MOST_STATEMENTS = 12
 WHOLE = 100_000  # station groups of the whole world
@@ -79,16 +78,6 @@ def looking(url: str) -> Iterator[Session]:
     sessions.kw["bind"].dispose()
 
 
-def many(session: Session) -> set[str]:
-    """The tables with MANY rows or more."""
-    counts = {table.name: session.scalar(sa.select(sa.func.count()).select_from(table)) for table in TABLES}
-    session.rollback()  # or the browser waits for SQLite's lock
-    return {name for name, count in counts.items() if count >= MANY}
-
-
-TABLES = Base.metadata.sorted_tables
-
-
 def paths(session: Session, account: int) -> list[str]:
     """The pages of the account; those of a group and a station for one of its own, and for one shared with it that it
     administrates."""
@@ -112,7 +101,7 @@ def paths(session: Session, account: int) -> list[str]:
 
 @pytest.mark.parametrize("account", [TYPICAL, LARGE, OPERATOR], ids=["typical", "large", "operator"])
 def test_no_first_page_reads_a_large_table(url: str, looking: Session, account: int) -> None:
-    large, scanned = many(looking), {}
+    large, scanned = large_tables(looking, MANY), {}
     browser = browsers.browser(browsers.application(url), account)
     for path in paths(looking, account):
         with recorded() as statements:
@@ -136,6 +125,7 @@ def test_a_statement_that_reads_a_large_table_is_seen(looking: Session) -> None:
     tables = {"station_group_grant", "station"}
     for text in ("SELECT given.last_used_at FROM station_group_grant AS given", "SELECT count(*) FROM station"):
         assert scans_of(looking, [(text, {})], tables)
+    assert scans_of(looking, [("SELECT sum(energy_wh) FROM quarter_hour", {})], large_tables(looking, MANY))
     assert not scans_of(looking, [("SELECT name FROM station WHERE id = 7", {})], tables)
 
 

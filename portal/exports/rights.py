@@ -64,7 +64,7 @@ def _held(session: Session, tasks: Iterable[ExportTask]) -> Mapping[tuple[int, i
         return {}
     # One branch for each account: a view of unions is read by an index only where the account is given.
     asked = sa.union_all(*(_standings(account_id, ids) for account_id, ids in groups.items()))
-    # Whoever looks, with whose eyes ever: a task goes by what its owner is.
+    # Whoever looks, and with whose eyes: a task goes by what its owner is.
     rows = session.execute(asked, execution_options=authz.AS_IT_IS)
     found: dict[tuple[int, int], list[_Held]] = {}
     for account_id, group_id, role, licence, hides in rows:

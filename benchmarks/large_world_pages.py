@@ -3,8 +3,9 @@
 The typical account sees the same rows in both; what the large account and the operator take is only reported.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from flask import Flask
 from flask.testing import FlaskClient
 
 from benchmarks import worlds
@@ -21,15 +22,19 @@ PEER = "the same page in a world 100 times smaller"
 def run() -> Iterator[Result]:
     for engine in worlds.ENGINES:
         yield worlds.making(engine)
-        apps = {scale: application(worlds.url(engine, scale)) for scale in (FULL, SMALL)}
-        for reader, (account, rounds, demand) in READERS.items():
-            browsers = {scale: browser(app, account) for scale, app in apps.items()}
-            for name, path in PAGES.items():
-                calls = {scale: _call(opened, path) for scale, opened in browsers.items()}
-                times = in_turns(calls, rounds)
-                title = f"{name}, {reader}, {engine}"
-                yield Result(f"{title}, p50", "ms", times[FULL].p50, PEER, times[SMALL].p50, demand)
-                yield Result(f"{title}, p99", "ms", times[FULL].p99, PEER, times[SMALL].p99, "")
+        yield from compared({scale: application(worlds.url(engine, scale)) for scale in (FULL, SMALL)}, PAGES, engine)
+
+
+def compared(apps: Mapping[int, Flask], pages: Mapping[str, str], told: str) -> Iterator[Result]:
+    """How long each reader waits for these pages in the applications of both worlds; `told` ends the names."""
+    for reader, (account, rounds, demand) in READERS.items():
+        browsers = {scale: browser(app, account) for scale, app in apps.items()}
+        for name, path in pages.items():
+            calls = {scale: _call(opened, path) for scale, opened in browsers.items()}
+            times = in_turns(calls, rounds)
+            title = f"{name}, {reader}, {told}"
+            yield Result(f"{title}, p50", "ms", times[FULL].p50, PEER, times[SMALL].p50, demand)
+            yield Result(f"{title}, p99", "ms", times[FULL].p99, PEER, times[SMALL].p99, "")
 
 
 def _call(opened: FlaskClient, path: str) -> Callable[[int], object]:

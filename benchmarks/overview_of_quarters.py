@@ -6,27 +6,23 @@ What the typical account sees is the same in both worlds. This comes last of all
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 
 import psycopg
 import sqlalchemy as sa
-from flask import Flask
 from flask.testing import FlaskClient
 
 from benchmarks import worlds
 from benchmarks.browsers import PAGES, application, browser, get
-from benchmarks.clocked import in_turns
 from benchmarks.large_world import (
     GROUPS_OF_A_PARTNER,
-    LARGE,
-    OPERATOR,
     OWN_GROUPS,
     PARTNERS,
-    TYPICAL,
     first_connector,
     stations_of,
 )
+from benchmarks.large_world_pages import READERS, compared
 from benchmarks.result import Result
 from benchmarks.worlds import FULL, SMALL
 from portal.core.db import session_factory
@@ -35,9 +31,7 @@ from tests.statements import large_tables, recorded, scans_of
 QUARTERS = 100_000_000
 OF_A_SESSION, DAYS = 40, 360
 MOST_STATEMENTS, MANY = 12, 9_000
-READERS = {"typical": (TYPICAL, 100, "<= 1.3"), "large": (LARGE, 15, ""), "operator": (OPERATOR, 50, "")}
 OVERVIEWS = {name: path for name, path in PAGES.items() if name.startswith("dashboard")}
-PEER = "the same page in a world 100 times smaller"
 
 # Behind the connectors that the typical account sees, each in turn has had sessions of ten hours, from six in the
 # morning UTC on: on one local day, and never two on the same one.
@@ -77,8 +71,7 @@ def run() -> Iterator[Result]:
     apps = {scale: application(worlds.url("postgresql", scale)) for scale in (FULL, SMALL)}
     most = max(_statements(url, browser(apps[FULL], account)) for account, _rounds, _demand in READERS.values())
     yield Result("statements of an overview, none with a scan", "", most, "allowed", MOST_STATEMENTS, "<= 1")
-    for reader, (account, rounds, demand) in READERS.items():
-        yield from _times(apps, reader, account, rounds, demand)
+    yield from compared(apps, OVERVIEWS, "many quarter hours")
 
 
 def _charge(url: str) -> int:
@@ -118,16 +111,3 @@ def _statements(url: str, opened: FlaskClient) -> int:
                 raise AssertionError(f"{path} reads a large table: {found}")
     sessions.kw["bind"].dispose()
     return most
-
-
-def _times(apps: Mapping[int, Flask], reader: str, account: int, rounds: int, demand: str) -> Iterator[Result]:
-    opened = {scale: browser(app, account) for scale, app in apps.items()}
-    for name, path in OVERVIEWS.items():
-        times = in_turns({scale: _call(one, path) for scale, one in opened.items()}, rounds)
-        title = f"{name}, {reader}, many quarter hours"
-        yield Result(f"{title}, p50", "ms", times[FULL].p50, PEER, times[SMALL].p50, demand)
-        yield Result(f"{title}, p99", "ms", times[FULL].p99, PEER, times[SMALL].p99, "")
-
-
-def _call(opened: FlaskClient, path: str) -> Callable[[int], object]:
-    return lambda _number: get(opened, path)

@@ -48,15 +48,11 @@ def full_scans(session: Session, statements: list[Statement]) -> list[str]:
 
 def large_tables(session: Session, at_least: int) -> set[str]:
     """The tables with so many rows, partitions by their own names."""
-    tables = models.Base.metadata.sorted_tables
-    counts = {table.name: session.scalar(sa.select(sa.func.count()).select_from(table)) or 0 for table in tables}
+    names = set(models.Base.metadata.tables)
     if session.get_bind().dialect.name == "postgresql":
-        partitions = session.scalars(
-            sa.text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")
-        ).all()
-        counts |= {
-            name: session.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0 for name in partitions
-        }
+        names |= set(session.scalars(sa.text("SELECT relname FROM pg_class WHERE relispartition AND relkind = 'r'")))
+    count = sa.select(sa.func.count())
+    counts = {name: session.scalar(count.select_from(sa.table(name))) or 0 for name in names}
     session.rollback()  # or a browser waits for SQLite's lock
     return {name for name, count in counts.items() if count >= at_least}
 
